@@ -1,0 +1,88 @@
+"""Every error this package raises on purpose, named by what its reader can do next.
+
+RagError
+├── InvalidRequest            the request itself is wrong: change it
+├── NotFound                  no such document: look at the list
+├── SourceError               a file could not be taken in
+│   ├── UnsupportedFormat     of a kind that no reader here understands: convert it
+│   ├── BrokenFile            damaged, or not what its name says
+│   ├── EncryptedFile         needs a password: decrypt it first
+│   ├── NoText                empty, or only pictures (scans): run OCR first
+│   └── UnreadableFile        the operating system refused it
+├── ModelError                a model's files are missing, altered or unusable
+├── SettingsError             a setting is unknown or has no valid value
+├── StoreError                the index on disk cannot be used as it is
+│   └── StaleIndex            it was built with other settings: rebuild it
+├── Busy                      more requests than can be answered now: try again
+└── TooLarge                  the request exceeds a stated limit
+
+A message says what was wrong, where, and what to do about it.
+"""
+
+
+class RagError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class InvalidRequest(RagError):
+    """A request cannot be understood or answered as it was put; `pointer` names the field."""
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class NotFound(RagError):
+    """A document or another thing that was named does not exist."""
+
+
+class SourceError(RagError):
+    """A file could not be taken in; the message is complete without the file's name."""
+
+
+class UnsupportedFormat(SourceError):
+    """No reader here understands this kind of file."""
+
+
+class BrokenFile(SourceError):
+    """The file is damaged, or is not of the kind its name says."""
+
+
+class EncryptedFile(SourceError):
+    """The file needs a password."""
+
+
+class NoText(SourceError):
+    """The file holds no text: it is empty, or consists of pictures only."""
+
+
+class UnreadableFile(SourceError):
+    """The operating system refused to read the file."""
+
+
+class ModelError(RagError):
+    """A model's files are missing, altered or unusable."""
+
+
+class SettingsError(RagError):
+    """A setting is unknown or has no valid value."""
+
+
+class StoreError(RagError):
+    """The index on disk cannot be used as it is."""
+
+
+class StaleIndex(StoreError):
+    """The index was built with other settings than the ones in force."""
+
+
+class Busy(RagError):
+    """More requests are waiting than can be answered in time; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooLarge(RagError):
+    """The request exceeds a stated limit."""
