@@ -11,7 +11,7 @@ import pytest
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 BRIEFS = sorted(SEEDS.glob("*.md"))
-RAW_VARIABLE = "RAG_TEST_RAW_SEEDS"
+RAW_VARIABLE = "CHAPTERVERSE_RAW_SEEDS"
 LONGEST_SHARED_RUN = 11  # in words; one more counts as copied
 TYPES = {"who", "when", "where", "what", "which", "why", "how", "how many", "yes_no"}
 
