@@ -1,0 +1,1 @@
+"""Which passages may answer a question: dense and lexical ranking, and their fusion."""
