@@ -1,0 +1,184 @@
+"""The way of a question: retrieve, read, merge, answer or abstain, all on one generation."""
+
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rag.answers import Abstention, Answer, build_answers, group_spans
+from rag.chunks import Chunk
+from rag.documents import Document
+from rag.errors import InvalidRequest
+from rag.reading.reader import Reader
+from rag.retrieval.retriever import Hit, Mode, Retriever
+from rag.store import Filters, Store
+
+MAX_QUESTION_CHARACTERS: Final = 2000
+MAX_K: Final = 100
+MAX_ANSWERS: Final = 20
+
+_WARM_UP: Final = Chunk(
+    id=0, document="", start=0, end=6, text="Ready.", section=(), page=None, tokens=2
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Passages for a question; `documents` holds the document of each hit by its id.
+
+    `empty` tells that the store has no documents at all.
+    `timings_ms` tells how long each stage took, in milliseconds.
+    """
+
+    question: str
+    generation: int
+    hits: tuple[Hit, ...]
+    documents: dict[str, Document]
+    empty: bool
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The outcome of a question: answers best first, or none and the abstention that says why."""
+
+    found: Found
+    reader: str
+    answers: tuple[Answer, ...]
+    abstention: Abstention | None
+
+
+class Answerer:
+    """Answers questions over one store; safe to use from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        retriever: Retriever,
+        reader: Reader,
+        min_confidence: float | None = None,
+    ) -> None:
+        self._store = store
+        self._retriever = retriever
+        self._reader = reader
+        self._min_confidence = (
+            reader.calibration.min_confidence if min_confidence is None else min_confidence
+        )
+        # The indexes follow the generations in order, one search at a time.
+        self._retrieving = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Bring the indexes up to the store and run every model once."""
+        with self._retrieving, self._store.snapshot() as snapshot:
+            hits = self._retriever.retrieve(snapshot, "Ready?", k=1, filters=Filters())
+        self._reader.read("Ready?", [hit.chunk for hit in hits] or [_WARM_UP])
+
+    def search(
+        self, question: str, *, k: int = 10, filters: Filters = Filters(), mode: Mode = "hybrid"
+    ) -> Found:
+        """Return at most k passages, best first; raise InvalidRequest for bad arguments."""
+        _check(question, k=k)
+        started = time.perf_counter()
+        with ExitStack() as stack:
+            with self._retrieving:
+                snapshot = stack.enter_context(self._store.snapshot())
+                hits = self._retriever.retrieve(snapshot, question, k=k, filters=filters, mode=mode)
+            ids = dict.fromkeys(hit.chunk.document for hit in hits)
+            return Found(
+                question=question,
+                generation=snapshot.generation,
+                hits=tuple(hits),
+                documents={id_: snapshot.document(id_) for id_ in ids},
+                empty=not hits and not snapshot.count()[0],
+                timings_ms={"retrieve": _ms(time.perf_counter() - started)},
+            )
+
+    def ask(
+        self,
+        question: str,
+        *,
+        answers: int = 3,
+        k: int = 10,
+        filters: Filters = Filters(),
+        min_confidence: float | None = None,
+    ) -> Answered:
+        """Return at most `answers` answers read from k passages.
+
+        Answers below `min_confidence` (0 to 1; None takes the default) are withheld. Raises
+        InvalidRequest for bad arguments.
+        """
+        _check(question, k=k)
+        if not 1 <= answers <= MAX_ANSWERS:
+            raise InvalidRequest(
+                f"answers must be from 1 to {MAX_ANSWERS}, not {answers}.", pointer="/answers"
+            )
+        threshold = self._min_confidence if min_confidence is None else min_confidence
+        if not 0.0 <= threshold <= 1.0:
+            raise InvalidRequest("min_confidence must be from 0 to 1.", pointer="/min_confidence")
+        found = self.search(question, k=k, filters=filters)
+        started = time.perf_counter()
+        spans = self._reader.read(question, [hit.chunk for hit in found.hits])
+        read = time.perf_counter()
+        built, best = build_answers(
+            group_spans(spans, found.hits),
+            found.hits,
+            calibration=self._reader.calibration,
+            document=found.documents.__getitem__,
+            limit=answers,
+            min_confidence=threshold,
+        )
+        done = time.perf_counter()
+        timings = {"read": _ms(read - started), "answer": _ms(done - read)}
+        return Answered(
+            found=replace(found, timings_ms=found.timings_ms | timings),
+            reader=self._reader.name,
+            answers=tuple(built),
+            abstention=None if built else _abstention(found, filters, spans=len(spans), best=best),
+        )
+
+
+def _check(question: str, *, k: int) -> None:
+    if not question.strip():
+        raise InvalidRequest("The question is empty. Ask something.", pointer="/question")
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        raise InvalidRequest(
+            f"The question has {len(question)} characters; at most {MAX_QUESTION_CHARACTERS} are "
+            "read. Shorten it.",
+            pointer="/question",
+        )
+    if "\0" in question or any("\ud800" <= character <= "\udfff" for character in question):
+        raise InvalidRequest(
+            "The question holds a NUL or a lone surrogate, which no text may. Remove it.",
+            pointer="/question",
+        )
+    if not 1 <= k <= MAX_K:
+        raise InvalidRequest(f"k must be from 1 to {MAX_K}, not {k}.", pointer="/k")
+
+
+def _abstention(found: Found, filters: Filters, *, spans: int, best: float) -> Abstention:
+    if found.empty:
+        return Abstention(
+            reason="empty_index",
+            message="There are no documents yet. Add some, then ask again.",
+        )
+    if not found.hits:
+        where = "The documents" if filters.empty else "The documents that meet the filters"
+        return Abstention(
+            reason="no_passage", message=f"{where} hold no passage to look for an answer in."
+        )
+    looked = f"{len(found.hits)} passages of {len(found.documents)} documents were read"
+    if not spans:
+        return Abstention(
+            reason="no_span", message=f"The documents do not say: {looked}, none holds an answer."
+        )
+    return Abstention(
+        reason="low_confidence",
+        message=f"The documents do not seem to say: {looked}, and the likeliest answer has only a "
+        f"{best:.0%} chance of being right.",
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -1,0 +1,1 @@
+"""How passages of a question are read: the seam, its implementations and their calibration."""

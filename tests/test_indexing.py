@@ -1,0 +1,261 @@
+"""The write path: what is reported is stored, what is stored is left alone, failures are named."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import rag.indexing
+from rag.chunks import Chunk
+from rag.documents import Document
+from rag.errors import BrokenFile, NoText
+from rag.indexing import Failed, File, Indexed, Indexer, Unchanged, passage_text
+from rag.store import Store
+from tests.fakes import FakeEmbedder, chunk_lines, make_document
+
+
+class CountingEmbedder(FakeEmbedder):
+    """Remembers how many texts each call had."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embed, and count."""
+        self.calls.append(len(texts))
+        return super().embed_passages(texts)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "index", fingerprint="f")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def embedder() -> CountingEmbedder:
+    return CountingEmbedder()
+
+
+@pytest.fixture
+def indexer(store: Store, embedder: CountingEmbedder) -> Indexer:
+    return Indexer(store, embedder=embedder, chunk=chunk_lines)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "files"
+    path.mkdir()
+    return path
+
+
+def file(path: Path) -> File:
+    return File(path=path, uri=f"file:{path.name}")
+
+
+def stored_texts(store: Store) -> dict[str, str]:
+    with store.snapshot() as snapshot:
+        return {s.uri: snapshot.document(s.id).text for s in snapshot.summaries(limit=1000)}
+
+
+def test_documents_are_added_left_alone_and_replaced(store: Store, indexer: Indexer) -> None:
+    """New bytes are added, the same bytes left alone, other bytes under the uri replace the old."""
+    a, b = make_document("a", uri="file:a"), make_document("b\nb", uri="file:b")
+    assert list(indexer.add([a, b])) == [
+        Indexed(document=a, status="added", chunks=1, generation=1),
+        Indexed(document=b, status="added", chunks=2, generation=1),
+    ]
+    changed = make_document("a changed", uri="file:a")
+    assert list(indexer.add([b, changed])) == [
+        Indexed(document=b, status="unchanged", chunks=0, generation=1),
+        Indexed(document=changed, status="replaced", chunks=1, generation=2),
+    ]
+    assert stored_texts(store) == {"file:a": "a changed", "file:b": "b\nb"}
+
+
+def test_vectors_are_those_of_their_own_chunks(store: Store, indexer: Indexer) -> None:
+    """In a group of documents of unequal lengths each chunk has the vector of its own text."""
+    documents = [
+        make_document("\n".join(f"text {n} {line}" for line in range(n + 1)), uri=f"file:{n}")
+        for n in range(9)
+    ]
+    list(indexer.add(documents))
+    with store.snapshot() as snapshot:
+        ((chunks, rows),) = snapshot.added_since(0)
+    assert len(chunks) == 45
+    texts = [f"A title\n{chunk.text}" for chunk in chunks]
+    assert np.array_equal(rows, FakeEmbedder().embed_passages(texts))
+
+
+def test_a_passage_is_embedded_under_what_it_is_about() -> None:
+    """Title and heading path stand before the chunk, a heading that repeats the title only once.
+
+    They are cut where they are so long that they would crowd the chunk out.
+    """
+    (section,) = make_document("text").sections
+    document = make_document(
+        "text", title="Report", sections=[replace(section, path=("Report", "Part", "Detail"))]
+    )
+    (chunk,) = chunk_lines(document)
+    assert passage_text(document, chunk) == "Report > Part > Detail\ntext"
+    long = replace(document, title="x" * 5000)
+    heading, text = passage_text(long, chunk).split("\n")
+    assert heading == "x" * 120
+    assert text == "text"
+
+
+def test_documents_are_embedded_and_stored_in_groups(
+    store: Store,
+    indexer: Indexer,
+    embedder: CountingEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A group is closed at the document that reaches its size; each group is one generation.
+
+    With groups of 5 chunks, documents of 2 make groups of 6, 6 and 2.
+    """
+    monkeypatch.setattr(rag.indexing, "_CHUNKS_A_GROUP", 5)
+    documents = [make_document(f"a {n}\nb {n}", uri=f"file:{n}") for n in range(7)]
+    generations = [indexed.generation for indexed in indexer.add(documents)]
+    assert generations == [1, 1, 1, 2, 2, 2, 3]
+    assert embedder.calls == [6, 6, 2]
+    assert len(stored_texts(store)) == 7
+
+
+def test_a_document_is_on_disk_when_it_is_reported(
+    store: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops after a report finds what was reported, and nothing of later groups."""
+    monkeypatch.setattr(rag.indexing, "_CHUNKS_A_GROUP", 2)
+    outcomes = indexer.add(make_document(f"text {n}", uri=f"file:{n}") for n in range(6))
+    assert next(outcomes).document.uri == "file:0"
+    assert set(stored_texts(store)) == {"file:0", "file:1"}
+
+
+def test_the_same_uri_twice_in_one_call_ends_with_the_last(store: Store, indexer: Indexer) -> None:
+    """Two versions under one uri in one group are an addition and its replacement."""
+    old, new = make_document("old", uri="file:a"), make_document("new", uri="file:a")
+    assert [indexed.status for indexed in indexer.add([old, new])] == ["added", "replaced"]
+    assert stored_texts(store) == {"file:a": "new"}
+    with store.snapshot() as snapshot:
+        assert snapshot.count() == (1, 1)
+
+
+def test_a_document_without_chunks_is_refused(store: Store, indexer: Indexer) -> None:
+    """White space only is NoText, naming the document, and nothing of the call is stored."""
+    with pytest.raises(NoText, match="file:blank holds nothing but white space"):
+        list(indexer.add([make_document("a"), make_document(" \n ", uri="file:blank")]))
+    assert stored_texts(store) == {}
+
+
+def test_a_document_that_cannot_be_stored_is_refused(store: Store, indexer: Indexer) -> None:
+    """A lone surrogate in a title is BrokenFile before anything is embedded or stored."""
+    with pytest.raises(BrokenFile, match="the title of"):
+        list(indexer.add([make_document("a", title="\udc80")]))
+    assert stored_texts(store) == {}
+
+
+def test_files_that_fail_are_reported_and_the_others_go_in(
+    store: Store, indexer: Indexer, folder: Path
+) -> None:
+    """Each failure names its file and reason, whatever kind it is; every good file is stored."""
+    contents = {
+        "a.txt": b"good a",
+        "empty.txt": b"",
+        "blank.txt": b" \n\n",
+        "picture.png": b"\x89PNG\r\n\x1a\n",
+        "z.txt": b"good z",
+    }
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    (folder / "folder.txt").mkdir()
+    names = [*contents, "missing.txt", "folder.txt"]
+    names.sort(key=lambda name: name == "z.txt")
+    outcomes = list(indexer.add_files(file(folder / name) for name in names))
+    failed = {o.file.path.name: o.reason for o in outcomes if isinstance(o, Failed)}
+    assert set(failed) == set(names) - {"a.txt", "z.txt"}
+    assert "0 bytes" in failed["empty.txt"]
+    assert "white space" in failed["blank.txt"]
+    assert ".png" in failed["picture.png"]
+    assert "No such file" in failed["missing.txt"]
+    assert "Is a directory" in failed["folder.txt"]
+    added = [o.document.uri for o in outcomes if isinstance(o, Indexed)]
+    assert added == ["file:a.txt", "file:z.txt"]
+    assert stored_texts(store) == {"file:a.txt": "good a", "file:z.txt": "good z"}
+
+
+def test_a_file_that_the_chunker_or_the_store_refuses_fails_alone(
+    store: Store, embedder: CountingEmbedder, folder: Path
+) -> None:
+    """What fails after a file was read is reported like what fails in reading it."""
+
+    def chunk(document: Document) -> list[Chunk]:
+        return [] if "nothing" in document.text else chunk_lines(document)
+
+    for name, text in {"a.txt": "good a", "b.txt": "nothing", "c.txt": "c", "d.txt": "d"}.items():
+        (folder / name).write_text(text)
+    files = [file(folder / name) for name in ("a.txt", "b.txt", "d.txt")]
+    files.insert(2, File(path=folder / "c.txt", uri="file:\udcff.txt"))
+    indexer = Indexer(store, embedder=embedder, chunk=chunk)
+    outcomes = list(indexer.add_files(files))
+    failed = [(o.file, o.reason) for o in outcomes if isinstance(o, Failed)]
+    assert [file for file, _ in failed] == files[1:3]
+    assert "nothing but white space" in failed[0][1]
+    assert "lone surrogate" in failed[1][1]
+    assert set(stored_texts(store)) == {"file:a.txt", "file:d.txt"}
+
+
+def test_unchanged_files_are_not_parsed_again(
+    indexer: Indexer,
+    embedder: CountingEmbedder,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second run reads the bytes, and parses and embeds only the file that changed."""
+    files = [file(folder / name) for name in ("a.txt", "b.txt", "c.txt")]
+    for item in files:
+        item.path.write_text(f"text of {item.uri}")
+    assert [o.status for o in indexer.add_files(files) if isinstance(o, Indexed)] == ["added"] * 3
+    files[1].path.write_text("changed")
+    parsed = []
+    read_bytes = rag.indexing.read_bytes
+
+    def counted(data: bytes, *, name: str, uri: str) -> list[Document]:
+        parsed.append(name)
+        return read_bytes(data, name=name, uri=uri)
+
+    monkeypatch.setattr(rag.indexing, "read_bytes", counted)
+    embedder.calls.clear()
+    unchanged, indexed, also_unchanged = sorted(
+        indexer.add_files(files),
+        key=lambda o: o.document.uri if isinstance(o, Indexed) else o.file.uri,
+    )
+    assert (unchanged, also_unchanged) == (Unchanged(file=files[0]), Unchanged(file=files[2]))
+    assert isinstance(indexed, Indexed)
+    assert (indexed.document.text, indexed.status, indexed.generation) == ("changed", "replaced", 2)
+    assert indexed.document.sha256 == hashlib.sha256(b"changed").hexdigest()
+    assert parsed == ["b.txt"]
+    assert embedder.calls == [1]
+    assert list(indexer.add_files(files)) == [Unchanged(file=item) for item in files]
+
+
+def test_a_file_of_records_is_a_document_a_record(
+    store: Store, indexer: Indexer, folder: Path
+) -> None:
+    """Of a JSON Lines file only records whose line changed are embedded again."""
+    path = folder / "r.jsonl"
+    path.write_text('{"id": "one", "text": "first"}\n{"id": "two", "text": "second"}\n')
+    statuses = [o.status for o in indexer.add_files([file(path)]) if isinstance(o, Indexed)]
+    assert statuses == ["added", "added"]
+    path.write_text('{"id": "one", "text": "first"}\n{"id": "two", "text": "other"}\n')
+    outcomes = {
+        o.document.uri: o.status for o in indexer.add_files([file(path)]) if isinstance(o, Indexed)
+    }
+    assert outcomes == {"file:r.jsonl#one": "unchanged", "file:r.jsonl#two": "replaced"}
+    texts = stored_texts(store)
+    assert "other" in texts["file:r.jsonl#two"]

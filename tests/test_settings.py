@@ -1,0 +1,93 @@
+"""Settings: what is known has its default and bounds, what is not is refused by name."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.errors import SettingsError
+from rag.settings import Settings, read_settings
+
+
+def defaults() -> Settings:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return Settings(
+        home=Path.cwd() / ".rag",
+        embedder="minilm",
+        reader="auto",
+        min_confidence=None,
+        chunk_tokens=200,
+        threads=min(cores, 8),
+        queue=64,
+        upload_bytes=50_000_000,
+    )
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """Nothing set, and other programs' variables, leave every default."""
+    assert read_settings({}) == defaults()
+    assert read_settings({"PATH": "/bin", "RAGTIME": "1", "rag_home": "x"}) == defaults()
+
+
+def test_empty_values_are_as_good_as_none() -> None:
+    """A variable that is set to nothing leaves the default, for every setting."""
+    names = [f"RAG_{name.upper()}" for name in Settings.__slots__]
+    assert read_settings(dict.fromkeys(names, "")) == defaults()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "field", "expected"),
+    [
+        ("RAG_HOME", "/var/lib/rag", "home", Path("/var/lib/rag")),
+        ("RAG_HOME", "here/there", "home", Path.cwd() / "here/there"),
+        ("RAG_EMBEDDER", "/models/e5", "embedder", "/models/e5"),
+        ("RAG_READER", "sentence", "reader", "sentence"),
+        ("RAG_MIN_CONFIDENCE", "0", "min_confidence", 0.0),
+        ("RAG_MIN_CONFIDENCE", "0.35", "min_confidence", 0.35),
+        ("RAG_MIN_CONFIDENCE", "1", "min_confidence", 1.0),
+        ("RAG_CHUNK_TOKENS", "32", "chunk_tokens", 32),
+        ("RAG_CHUNK_TOKENS", "200", "chunk_tokens", 200),
+        ("RAG_THREADS", "1", "threads", 1),
+        ("RAG_QUEUE", "10000", "queue", 10_000),
+        ("RAG_UPLOAD_BYTES", "1000", "upload_bytes", 1000),
+    ],
+)
+def test_a_setting_changes_its_field_alone(
+    key: str, value: str, field: str, expected: object
+) -> None:
+    """Each variable sets the field of its name, its bounds included, and nothing else."""
+    assert read_settings({key: value}) == replace(defaults(), **{field: expected})
+
+
+def test_unknown_settings_are_refused_by_name() -> None:
+    """All unknown ones are named, sorted, beside those that are known."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"RAG_TREADS": "2", "RAG_HOME": "x", "RAG_": "", "RAG_queue": "3"})
+    message = str(caught.value)
+    assert message.startswith("Unknown setting RAG_, RAG_TREADS, RAG_queue. Known are ")
+    for name in Settings.__slots__:
+        assert f"RAG_{name.upper()}" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "bounds"),
+    [
+        ("RAG_MIN_CONFIDENCE", "1.01", "from 0 to 1"),
+        ("RAG_MIN_CONFIDENCE", "-0.1", "from 0 to 1"),
+        ("RAG_MIN_CONFIDENCE", "nan", "from 0 to 1"),
+        ("RAG_MIN_CONFIDENCE", "half", "from 0 to 1"),
+        ("RAG_CHUNK_TOKENS", "31", "from 32 to 200"),
+        ("RAG_CHUNK_TOKENS", "201", "from 32 to 200"),
+        ("RAG_CHUNK_TOKENS", "1e2", "from 32 to 200"),
+        ("RAG_THREADS", "0", "from 1 to 256"),
+        ("RAG_THREADS", "two", "from 1 to 256"),
+        ("RAG_QUEUE", "-1", "from 1 to 10000"),
+        ("RAG_UPLOAD_BYTES", "999", "from 1000 to 1000000000"),
+        ("RAG_UPLOAD_BYTES", "50.5", "from 1000 to 1000000000"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_bounds(key: str, value: str, bounds: str) -> None:
+    """The message names the setting, what it may be and what it was."""
+    with pytest.raises(SettingsError, match=rf"^{key} must be .*{bounds}, not '{value}'\.$"):
+        read_settings({key: value})
