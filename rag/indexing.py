@@ -15,12 +15,7 @@ from rag.errors import NoText, SourceError
 from rag.sources import read_bytes
 from rag.store import NewDocument, Store, check_storable
 
-# Raise it when the same chunk is embedded as another text than before.
-PASSAGE_RECIPE = 1
-
 _CHUNKS_A_GROUP = 256
-# Leaves the chunk its room in what an embedder reads: about 30 tokens of its 256.
-_HEADING_CHARACTERS = 120
 
 Status = Literal["added", "replaced", "unchanged"]
 
@@ -66,20 +61,12 @@ class Indexed:
     generation: int
 
 
-def passage_text(document: Document, chunk: Chunk) -> str:
-    """Return the text that a chunk is embedded as: what it is about, then the chunk.
-
-    A passage often leaves its subject to the headings above it.
-    """
-    path = dict.fromkeys((document.title, *chunk.section))
-    return f"{' > '.join(path)[:_HEADING_CHARACTERS]}\n{chunk.text}"
-
-
 class Indexer:
     """Puts documents into a store.
 
     Documents are embedded in groups, since an embedder is fastest on many passages at once, and a
     group is one transaction: after a kill whatever was reported is there and the rest is not.
+    `chunk` cuts a document, `passage` gives the text that a chunk is embedded as.
     """
 
     def __init__(
@@ -88,10 +75,12 @@ class Indexer:
         *,
         embedder: PassageEmbedder,
         chunk: Callable[[Document], list[Chunk]],
+        passage: Callable[[Document, Chunk], str],
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._chunk = chunk
+        self._passage = passage
 
     def add(self, documents: Iterable[Document]) -> Iterator[Indexed]:
         """Store documents as they come and yield what became of each, once it is on disk.
@@ -174,7 +163,7 @@ class Indexer:
         self, group: list[tuple[Document, list[Chunk]]], versions: dict[str, str]
     ) -> list[Indexed]:
         vectors = self._embedder.embed_passages(
-            [passage_text(document, chunk) for document, chunks in group for chunk in chunks]
+            [self._passage(document, chunk) for document, chunks in group for chunk in chunks]
         )
         new, row = [], 0
         for document, chunks in group:

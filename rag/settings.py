@@ -16,8 +16,8 @@ class Settings:
     """What can be set, each by the environment variable `RAG_` and the field's name in capitals.
 
     `home` is the directory of the index and of converted models. `embedder` is "minilm" or the path
-    of a local sentence-transformers directory. `reader` is "auto" (the trained reader where it is
-    shipped, else "sentence"), "sentence", or the path of a directory with a trained one.
+    of a local sentence-transformers directory. `reader` is "trained" (the shipped one),
+    "sentence" (whole sentences, without training), or the path of a directory with a trained one.
     `min_confidence` (0 to 1) withholds answers below it; None takes the reader's own threshold.
     `chunk_tokens` bounds a chunk, in the embedder's tokens. `threads` is how many the models use.
     `queue` bounds how many requests may wait for the models, `upload_bytes` an upload's size.
@@ -45,7 +45,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=Path(given.get("RAG_HOME") or ".rag").absolute(),
         embedder=given.get("RAG_EMBEDDER") or "minilm",
-        reader=given.get("RAG_READER") or "auto",
+        reader=given.get("RAG_READER") or "trained",
         min_confidence=_real("RAG_MIN_CONFIDENCE", confidence) if confidence else None,
         chunk_tokens=_whole(given, "RAG_CHUNK_TOKENS", default=200, low=32, high=200),
         threads=_whole(given, "RAG_THREADS", default=_cores(), low=1, high=256),

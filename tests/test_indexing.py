@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import rag.indexing
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.errors import BrokenFile, NoText
-from rag.indexing import Failed, File, Indexed, Indexer, Unchanged, passage_text
+from rag.indexing import Failed, File, Indexed, Indexer, Unchanged
 from rag.store import Store
 from tests.fakes import FakeEmbedder, chunk_lines, make_document
 
@@ -30,6 +29,11 @@ class CountingEmbedder(FakeEmbedder):
         return super().embed_passages(texts)
 
 
+def own_text(_: Document, chunk: Chunk) -> str:
+    """Embed a chunk as what it says."""
+    return chunk.text
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store(tmp_path / "index", fingerprint="f")
@@ -44,7 +48,7 @@ def embedder() -> CountingEmbedder:
 
 @pytest.fixture
 def indexer(store: Store, embedder: CountingEmbedder) -> Indexer:
-    return Indexer(store, embedder=embedder, chunk=chunk_lines)
+    return Indexer(store, embedder=embedder, chunk=chunk_lines, passage=own_text)
 
 
 @pytest.fixture
@@ -88,25 +92,7 @@ def test_vectors_are_those_of_their_own_chunks(store: Store, indexer: Indexer) -
     with store.snapshot() as snapshot:
         ((chunks, rows),) = snapshot.added_since(0)
     assert len(chunks) == 45
-    texts = [f"A title\n{chunk.text}" for chunk in chunks]
-    assert np.array_equal(rows, FakeEmbedder().embed_passages(texts))
-
-
-def test_a_passage_is_embedded_under_what_it_is_about() -> None:
-    """Title and heading path stand before the chunk, a heading that repeats the title only once.
-
-    They are cut where they are so long that they would crowd the chunk out.
-    """
-    (section,) = make_document("text").sections
-    document = make_document(
-        "text", title="Report", sections=[replace(section, path=("Report", "Part", "Detail"))]
-    )
-    (chunk,) = chunk_lines(document)
-    assert passage_text(document, chunk) == "Report > Part > Detail\ntext"
-    long = replace(document, title="x" * 5000)
-    heading, text = passage_text(long, chunk).split("\n")
-    assert heading == "x" * 120
-    assert text == "text"
+    assert np.array_equal(rows, FakeEmbedder().embed_passages([c.text for c in chunks]))
 
 
 def test_documents_are_embedded_and_stored_in_groups(
@@ -201,7 +187,7 @@ def test_a_file_that_the_chunker_or_the_store_refuses_fails_alone(
         (folder / name).write_text(text)
     files = [file(folder / name) for name in ("a.txt", "b.txt", "d.txt")]
     files.insert(2, File(path=folder / "c.txt", uri="file:\udcff.txt"))
-    indexer = Indexer(store, embedder=embedder, chunk=chunk)
+    indexer = Indexer(store, embedder=embedder, chunk=chunk, passage=own_text)
     outcomes = list(indexer.add_files(files))
     failed = [(o.file, o.reason) for o in outcomes if isinstance(o, Failed)]
     assert [file for file, _ in failed] == files[1:3]

@@ -15,7 +15,7 @@ def defaults() -> Settings:
     return Settings(
         home=Path.cwd() / ".rag",
         embedder="minilm",
-        reader="auto",
+        reader="trained",
         min_confidence=None,
         chunk_tokens=200,
         threads=min(cores, 8),
