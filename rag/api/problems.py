@@ -1,0 +1,134 @@
+"""Errors on the wire: problem details (RFC 9457), each with a type that stays the same."""
+
+import logging
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from rag import errors
+from rag.api.schemas import Problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:chapterverse:problem:"
+
+_LOG: Final = logging.getLogger(__name__)
+
+# Each error this package raises has a status and a kind here; a test fails on one without.
+STATUS: Final[dict[type[errors.RagError], tuple[int, str]]] = {
+    errors.InvalidRequest: (400, "invalid-request"),
+    errors.NotFound: (404, "not-found"),
+    errors.TooLarge: (413, "too-large"),
+    errors.UnsupportedFormat: (415, "unsupported-format"),
+    errors.BrokenFile: (422, "broken-file"),
+    errors.EncryptedFile: (422, "encrypted-file"),
+    errors.NoText: (422, "no-text"),
+    errors.UnreadableFile: (422, "unreadable-file"),
+    errors.SourceError: (422, "source"),
+    errors.Busy: (503, "busy"),
+    errors.StaleIndex: (503, "stale-index"),
+    errors.StoreError: (503, "store"),
+    errors.ModelError: (503, "model"),
+    errors.SettingsError: (500, "settings"),
+    errors.RagError: (500, "internal"),
+}
+_HTTP_KINDS: Final = {
+    400: "invalid-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+TITLES: Final = {
+    "invalid-request": "The request is invalid",
+    "not-found": "Not found",
+    "method-not-allowed": "This method is not allowed here",
+    "too-large": "Too large",
+    "unsupported-media-type": "A body of this media type is not understood",
+    "unsupported-format": "This kind of file cannot be read",
+    "broken-file": "The file is damaged or not what its name says",
+    "encrypted-file": "The file is encrypted",
+    "no-text": "The file holds no text",
+    "unreadable-file": "The file cannot be read",
+    "source": "The file cannot be taken in",
+    "busy": "Too many requests at once",
+    "stale-index": "The index must be rebuilt",
+    "store": "The index cannot be used",
+    "model": "A model cannot be used",
+    "settings": "The service is configured wrongly",
+    "internal": "Something went wrong",
+}
+
+
+def from_rag_error(request: Request[Any, Any, Any], error: errors.RagError) -> Response[Problem]:
+    """Turn an error of this package into its problem."""
+    status, kind = next(STATUS[class_] for class_ in type(error).__mro__ if class_ in STATUS)
+    if status >= 500 and not isinstance(error, errors.Busy):
+        _LOG.error("%s: %s", request.url.path, error)
+    return _problem(
+        request,
+        status=status,
+        kind=kind,
+        detail=str(error),
+        pointer=error.pointer if isinstance(error, errors.InvalidRequest) else "",
+        headers={"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {},
+    )
+
+
+def from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Turn an error of the framework into a problem: no such route, a parameter out of bounds."""
+    status, headers = error.status_code, dict(error.headers or {})
+    detail = error.detail
+    if isinstance(error, ValidationException):
+        detail = _explain(error)
+    elif status == 404:
+        detail = f"There is nothing at {request.url.path}."
+    elif status == 405:
+        detail = f"{request.method} is not allowed here, only {headers.get('allow', 'others')}."
+    elif status == 413:
+        limit = request.route_handler.resolve_request_max_body_size()
+        detail = f"The body exceeds the limit of {limit:,} bytes."
+    return _problem(
+        request,
+        status=status,
+        kind=_HTTP_KINDS.get(status, "internal"),
+        detail=detail,
+        headers=headers,
+    )
+
+
+def from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Turn a fault of this service into a problem that tells nothing of its inside; log it."""
+    _LOG.error("%s: unexpected error", request.url.path, exc_info=error)
+    detail = "An unexpected error in the service. Its log says more."
+    return _problem(request, status=500, kind="internal", detail=detail)
+
+
+def _explain(error: ValidationException) -> str:
+    """Return what is wrong with the first parameter that is, or that the body is missing."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    first = extra[0] if extra and isinstance(extra[0], dict) else {}
+    key, message = str(first.get("key", "")), str(first.get("message") or error.detail)
+    if key == "data" or message == "'data'":
+        return "A JSON body is required."
+    return f"{key}: {message}" if key else message
+
+
+def _problem(
+    request: Request[Any, Any, Any],
+    *,
+    status: int,
+    kind: str,
+    detail: str,
+    pointer: str = "",
+    headers: dict[str, str] | None = None,
+) -> Response[Problem]:
+    problem = Problem(
+        type=TYPE_PREFIX + kind,
+        title=TITLES[kind],
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        **({"pointer": pointer} if pointer else {}),
+    )
+    return Response(problem, status_code=status, headers=headers or {}, media_type=MEDIA_TYPE)

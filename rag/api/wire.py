@@ -1,0 +1,162 @@
+"""Translates between the core's values and the wire's."""
+
+from datetime import date
+
+from rag import answers, store
+from rag.answering import Answered, Found
+from rag.api import schemas
+from rag.documents import Document
+from rag.errors import InvalidRequest
+from rag.retrieval.retriever import Hit
+
+
+def filters_in(filters: schemas.Filters | None) -> store.Filters:
+    """Return the core's filters; raise InvalidRequest for a date that is none."""
+    if filters is None:
+        return store.Filters()
+    return store.Filters(
+        documents=None if filters.documents is None else tuple(filters.documents),
+        media_types=None if filters.media_types is None else tuple(filters.media_types),
+        published_from=_day("published_from", filters.published_from),
+        published_to=_day("published_to", filters.published_to),
+        metadata=tuple(sorted((filters.metadata or {}).items())),
+    )
+
+
+def asked_out(answered: Answered) -> schemas.AskResponse:
+    """Return the response to a question."""
+    found, abstention = answered.found, answered.abstention
+    return schemas.AskResponse(
+        question=found.question,
+        generation=found.generation,
+        reader=answered.reader,
+        answers=[_answer(answer) for answer in answered.answers],
+        abstention=None
+        if abstention is None
+        else schemas.Abstention(reason=abstention.reason, message=abstention.message),
+        passages=[_passage(hit, found.documents) for hit in found.hits],
+        timings_ms=found.timings_ms,
+    )
+
+
+def found_out(found: Found) -> schemas.SearchResponse:
+    """Return the response to a search."""
+    return schemas.SearchResponse(
+        question=found.question,
+        generation=found.generation,
+        hits=[_passage(hit, found.documents) for hit in found.hits],
+        timings_ms=found.timings_ms,
+    )
+
+
+def listed_out(snapshot: store.Snapshot, *, limit: int, offset: int) -> schemas.DocumentList:
+    """Return a page of the documents and how many there are in all."""
+    return schemas.DocumentList(
+        generation=snapshot.generation,
+        total=snapshot.count()[0],
+        documents=[summary_out(each) for each in snapshot.summaries(limit=limit, offset=offset)],
+    )
+
+
+def summary_out(summary: store.DocumentSummary) -> schemas.DocumentSummary:
+    """Return a document as lists show it."""
+    return schemas.DocumentSummary(
+        id=summary.id,
+        title=summary.title,
+        uri=summary.uri,
+        version=_version(summary.sha256),
+        media_type=summary.media_type,
+        published=summary.published,
+        characters=summary.characters,
+        chunks=summary.chunks,
+        metadata=summary.metadata,
+    )
+
+
+def verify(snapshot: store.Snapshot, citation: schemas.CitationToVerify) -> schemas.Verification:
+    """Check a quote against the stored text, character by character."""
+    if citation.document not in snapshot.matching(store.Filters(documents=(citation.document,))):
+        return schemas.Verification(
+            status="unknown", message=f"No document has the id {citation.document!r}."
+        )
+    document = snapshot.document(citation.document)
+    if citation.version not in {None, _version(document.sha256)}:
+        return schemas.Verification(
+            status="superseded",
+            message=f"The document is now {_version(document.sha256)}, not {citation.version}.",
+        )
+    if document.text[citation.start : citation.end] != citation.quote:
+        return schemas.Verification(
+            status="mismatch",
+            message=f"Characters {citation.start} to {citation.end} are not this quote.",
+        )
+    return schemas.Verification(
+        status="valid",
+        message=f"Characters {citation.start} to {citation.end} of the text are this quote.",
+    )
+
+
+def _day(name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        day = date.fromisoformat(value).isoformat()
+    except ValueError:
+        day = ""
+    if day != value:  # there are other ISO 8601 forms, such as 20231120
+        raise InvalidRequest(
+            f"{name} must be a date such as 2023-11-20, not {value!r}.", pointer=f"/filters/{name}"
+        )
+    return day
+
+
+def _version(sha256: str) -> str:
+    return f"sha256:{sha256}"
+
+
+def _reference(document: Document) -> schemas.DocumentRef:
+    return schemas.DocumentRef(
+        id=document.id,
+        title=document.title,
+        uri=document.uri,
+        version=_version(document.sha256),
+    )
+
+
+def _answer(answer: answers.Answer) -> schemas.Answer:
+    return schemas.Answer(
+        text=answer.text,
+        confidence=round(answer.confidence, 4),
+        sentence=answer.sentence,
+        citations=[_citation(citation) for citation in answer.citations],
+    )
+
+
+def _citation(citation: answers.Citation) -> schemas.Citation:
+    return schemas.Citation(
+        document=_reference(citation.document),
+        start=citation.start,
+        end=citation.end,
+        start_byte=citation.start_byte,
+        end_byte=citation.end_byte,
+        page=citation.page,
+        section=list(citation.section),
+        published=citation.document.published,
+        before=citation.before,
+        quote=citation.quote,
+        after=citation.after,
+    )
+
+
+def _passage(hit: Hit, documents: dict[str, Document]) -> schemas.Passage:
+    document = documents[hit.chunk.document]
+    return schemas.Passage(
+        document=_reference(document),
+        start=hit.chunk.start,
+        end=hit.chunk.end,
+        page=hit.chunk.page,
+        section=list(hit.chunk.section),
+        published=document.published,
+        text=hit.chunk.text,
+        score=round(hit.score, 6),
+    )
