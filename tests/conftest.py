@@ -12,8 +12,6 @@ from rag.bootstrap import file_uri, open_engine
 from rag.indexing import File, Indexed
 from rag.settings import read_settings
 
-# Tests of the edges read with the reader whose answers do not change with training.
-READER: Final = {"RAG_READER": "sentence"}
 SEEDS: Final = Path(__file__).resolve().parents[1] / "seeds"
 
 
@@ -30,7 +28,7 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose index holds the seeds; nobody writes to it."""
     home = tmp_path_factory.mktemp("seeded") / "home"
     files = [File(path=path, uri=file_uri(path, home=home)) for path in sorted(SEEDS.glob("*.md"))]
-    with open_engine(read_settings({"RAG_HOME": str(home), **READER})) as engine:
+    with open_engine(read_settings({"RAG_HOME": str(home)})) as engine:
         outcomes = list(engine.indexer.add_files(files))
     assert [type(outcome) for outcome in outcomes] == [Indexed] * len(files)
     return home

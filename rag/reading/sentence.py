@@ -20,6 +20,8 @@ _PREFIX: Final = 5
 _OVERLAP_WEIGHT: Final = 0.5
 # A heading or a question holds the question's words and answers nothing.
 _NO_STATEMENT: Final = 0.1
+# Calibration expects differences between answers of the order of one.
+_SCALE: Final = 10.0
 _STATEMENT_END: Final = re.compile(r"[.!:;…。！।][\"'”’»)\]]*$")
 _LEAST_WORDS: Final = 4
 _LIST_MARK: Final = re.compile(r"(?:[-*+•‣◦–]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+")
@@ -85,7 +87,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
 def _score(text: str, similarity: float, wanted: set[str]) -> float:
     overlap = len(wanted & _stems(text)) / max(len(wanted), 1)
     states = _STATEMENT_END.search(text) and len(text.split()) >= _LEAST_WORDS
-    return similarity + _OVERLAP_WEIGHT * overlap - (0.0 if states else _NO_STATEMENT)
+    return _SCALE * (similarity + _OVERLAP_WEIGHT * overlap - (0.0 if states else _NO_STATEMENT))
 
 
 def _best_of_each(spans: Sequence[Span]) -> list[Span]:

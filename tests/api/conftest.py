@@ -20,7 +20,6 @@ def client(make_home: Callable[..., Path]) -> Iterator[TestClient[Litestar]]:
     home = make_home(seeded=True)
     environment = {
         "RAG_HOME": str(home),
-        "RAG_READER": "sentence",
         "RAG_UPLOAD_BYTES": str(UPLOAD_BYTES),
     }
     settings = read_settings(environment)

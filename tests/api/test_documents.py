@@ -53,7 +53,7 @@ def test_a_text_is_found_by_the_next_question(
     assert (document["media_type"], document["characters"]) == ("text/plain", len(MIMI))
     answered = ask("Where does Mimi sleep?", answers=1)
     assert answered["generation"] == response.json()["generation"]
-    assert answered["answers"][0]["text"] == MIMI
+    assert "red sofa" in answered["answers"][0]["text"]
     assert answered["answers"][0]["citations"][0]["document"]["id"] == document["id"]
 
 

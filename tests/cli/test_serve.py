@@ -42,7 +42,7 @@ def test_a_service_answers_from_what_another_process_adds_and_ends_well(
             assert rag("ingest", tmp_path / "cats.txt", home=home).exit_code == 0
             after = httpx.post(f"{url}/v1/ask", json=question, timeout=60).json()
             assert after["generation"] == before["generation"] + 1
-            assert after["answers"][0]["text"] == "The cat Mimi sleeps on the red sofa."
+            assert "red sofa" in after["answers"][0]["text"]
             id_ = after["answers"][0]["citations"][0]["document"]["id"]
             assert rag("documents", "delete", id_, home=home).exit_code == 0
             gone = httpx.post(f"{url}/v1/ask", json=question, timeout=60).json()

@@ -1,0 +1,41 @@
+# Two commands: `make serve` and `make test`. Both set up .venv with pinned dependencies first.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+RAG_HOME ?= .rag
+
+venv := .venv
+installed := $(venv)/.installed
+
+.PHONY: serve test check screenshots clean
+
+serve: $(installed) $(RAG_HOME)/.seeded
+	$(venv)/bin/rag serve --home $(RAG_HOME) --host $(HOST) --port $(PORT)
+
+test: $(installed) check
+	$(venv)/bin/python -m pytest
+
+check: $(installed)
+	$(venv)/bin/ruff check
+	$(venv)/bin/ruff format --check
+	$(venv)/bin/mypy
+	$(venv)/bin/lint-imports
+
+screenshots: $(installed)
+	$(venv)/bin/python tests/page/screenshots.py
+
+clean:
+	rm -rf $(venv) build dist *.egg-info
+
+$(installed): pyproject.toml constraints.txt
+	@echo "Installing into $(venv); the first time takes some minutes."
+	$(PYTHON) -m venv $(venv)
+	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+# Once, where there is no index yet: what a user deletes from it later stays deleted.
+$(RAG_HOME)/.seeded: | $(installed)
+	$(venv)/bin/rag ingest --home $(RAG_HOME) seeds/*.md
+	touch $@
