@@ -15,13 +15,13 @@ SCORES = arrays(
 )
 
 
-def brute_force(start, end, *, first, last, longest, count):
+def brute_force(start, end, *, first, last, sentences, longest, count):
     """Return what best_spans should, by looking at all pairs again for each span."""
     found = []
     pairs = [
         (begin, stop)
         for begin, stop in itertools.product(range(first, last), repeat=2)
-        if begin <= stop < begin + longest
+        if begin <= stop < begin + longest and sentences[begin - first] == sentences[stop - first]
     ]
     while pairs and len(found) < count:
         score, begin, stop = min((-(start[b] + end[e]), b, e) for b, e in pairs)
@@ -36,9 +36,16 @@ def test_the_best_spans_are_those_of_a_search_over_all_pairs(start, data):
     size = len(start)
     end = data.draw(arrays(np.float32, size, elements=st.integers(-50, 50).map(float)))
     first = data.draw(st.integers(1, size))
+    last = data.draw(st.integers(first, size))
     limits = {
         "first": first,
-        "last": data.draw(st.integers(first, size)),
+        "last": last,
+        "sentences": np.array(
+            sorted(
+                data.draw(st.lists(st.integers(0, 3), min_size=last - first, max_size=last - first))
+            ),
+            dtype=np.int64,
+        ),
         "longest": data.draw(st.integers(0, size + 2)),
         "count": data.draw(st.integers(0, 5)),
     }
@@ -49,13 +56,17 @@ def test_start_and_end_are_chosen_together():
     """The best start lies behind the best end: neither belongs to the best pair."""
     start = np.array([0, 1, 5, 9], dtype=np.float32)
     end = np.array([0, 8, 6, 1], dtype=np.float32)
-    (best,) = best_spans(start, end, first=1, last=4, longest=3, count=1)
+    (best,) = best_spans(
+        start, end, first=1, last=4, sentences=np.zeros(3, np.int64), longest=3, count=1
+    )
     assert best == (2, 2, 11.0)
 
 
 def test_scores_outside_the_passage_count_for_nothing():
     start = np.array([99, 99, 1, 2, 99], dtype=np.float32)
-    (best,) = best_spans(start, start, first=2, last=4, longest=9, count=1)
+    (best,) = best_spans(
+        start, start, first=2, last=4, sentences=np.zeros(2, np.int64), longest=9, count=1
+    )
     assert best == (3, 3, 4.0)
 
 
@@ -116,3 +127,14 @@ def test_decoding_gives_characters_of_the_passage_and_scores_above_null():
 def test_of_overlapping_spans_the_best_is_kept():
     spans = [TextSpan(0, 5, 1.0), TextSpan(4, 9, 2.0), TextSpan(9, 12, 0.5), TextSpan(20, 21, 0.1)]
     assert keep_best(spans, 2) == [TextSpan(4, 9, 2.0), TextSpan(9, 12, 0.5)]
+
+
+def test_a_span_does_not_leave_its_sentence():
+    """The best pair runs from one sentence into the next: the better half is taken instead."""
+    start = np.array([0, 9, 1, 4, 0], dtype=np.float32)
+    end = np.array([0, 1, 2, 8, 0], dtype=np.float32)
+    limits = {"first": 1, "last": 4, "longest": 3, "count": 1}
+    (free,) = best_spans(start, end, sentences=np.zeros(3, np.int64), **limits)
+    (held,) = best_spans(start, end, sentences=np.array([0, 0, 1]), **limits)
+    assert free == (1, 3, 17.0)
+    assert held == (3, 3, 12.0)
