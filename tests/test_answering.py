@@ -22,9 +22,9 @@ from rag.store import Filters, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
 
-# Confidence is the logistic of 10 (score - 0.5): a score of 0.5 is as likely right as wrong.
+# Confidence is the logistic of score - 5: a score of 5 is as likely right as wrong.
 CALIBRATION = Calibration(
-    weights=(100.0,) + (0.0,) * (len(FEATURES) - 1), bias=-5.0, min_confidence=0.25
+    weights=(10.0,) + (0.0,) * (len(FEATURES) - 1), bias=-5.0, min_confidence=0.25
 )
 QUESTION = "Who leads the council?"
 TEXT = "The council was founded in 1949. It is led by a secretary.\nCats chase mice."
