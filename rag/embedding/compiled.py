@@ -21,7 +21,7 @@ from rag.embedding.tokens import Tokens
 from rag.embedding.weights import Weights
 from rag.errors import ModelError
 
-_BATCH: Final = 16
+_BATCH: Final = 4
 # Texts are sorted by length within slices of this many, which bounds the memory for their tokens.
 _SLICE: Final = 1024
 
