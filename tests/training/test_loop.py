@@ -47,7 +47,7 @@ def test_training_learns(options, tmp_path):
     taught = train(
         replace(options, out=tmp_path, epochs=40, augment=False, batch_tokens=800, averaging=0.9)
     )
-    assert report(examples, fresh).f1.value < 0.3
+    assert report(examples, fresh).f1.value < 0.5
     assert evaluate(taught, examples).f1.value > 0.7
 
 
