@@ -12,7 +12,7 @@ from rag.documents import Document
 from rag.reading.calibration import NO_RIVAL, Calibration, Evidence
 from rag.reading.reader import Span
 from rag.retrieval.retriever import Hit
-from rag.sentences import sentence_spans
+from rag.sentences import sentence_around
 
 _MAX_CITATIONS: Final = 10
 _SENTENCE_REACH: Final = 1500
@@ -225,8 +225,5 @@ def sentence_bounds(document: Document, start: int, end: int) -> tuple[int, int]
     for section in document.sections:
         if section.start <= start < section.end:
             low, high = max(low, section.start), max(end, min(high, section.end))
-    first, last = start, end
-    for s, e in sentence_spans(document.text[low:high]):
-        if low + s < end and low + e > start:
-            first, last = min(first, low + s), max(last, low + e)
-    return first, last
+    first, last = sentence_around(document.text[low:high], start - low, end - low)
+    return low + first, low + last

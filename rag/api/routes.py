@@ -12,7 +12,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from rag.api import bodies, openapi, schemas, wire
-from rag.api.service import COLLECTION, Service, check_collection
+from rag.api.service import Service, check_collection
+from rag.bootstrap import COLLECTION
 from rag.documents import Document
 from rag.errors import InvalidRequest
 from rag.sources import read_bytes, read_text

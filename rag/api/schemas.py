@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from rag.answering import MAX_ANSWERS, MAX_K, MAX_QUESTION_CHARACTERS
+
 Question = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=2000,
+        max_length=MAX_QUESTION_CHARACTERS,
         description="A question in plain words.",
         examples=["How many soldiers were injured in May 2023?"],
     ),
@@ -59,8 +61,10 @@ class AskRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     """A question to be answered with spans of the documents."""
 
     question: Question
-    answers: Annotated[int, Meta(ge=1, le=20, description="At most this many answers.")] = 3
-    k: Annotated[int, Meta(ge=1, le=100, description="How many passages to read.")] = 10
+    answers: Annotated[
+        int, Meta(ge=1, le=MAX_ANSWERS, description="At most this many answers.")
+    ] = 3
+    k: Annotated[int, Meta(ge=1, le=MAX_K, description="How many passages to read.")] = 10
     filters: Filters | None = None
     min_confidence: (
         Annotated[
@@ -81,7 +85,7 @@ class SearchRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     """A question for which to rank passages, without reading them."""
 
     question: Question
-    k: Annotated[int, Meta(ge=1, le=100, description="At most this many hits.")] = 10
+    k: Annotated[int, Meta(ge=1, le=MAX_K, description="At most this many hits.")] = 10
     filters: Filters | None = None
     retriever: Annotated[
         Literal["hybrid", "dense", "lexical"],

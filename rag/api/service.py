@@ -1,15 +1,13 @@
 """What the routes need of the application behind them."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from rag.answering import Answerer
 from rag.api.worker import Worker
+from rag.bootstrap import COLLECTION
 from rag.errors import NotFound
 from rag.indexing import Indexer
 from rag.store import Store
-
-COLLECTION: Final = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
