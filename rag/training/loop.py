@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rag.reading.windows import WindowCutter, WindowSize
+from rag.training.attention import PLAIN_ATTENTION
 from rag.training.curriculum import Material, epoch_units
 from rag.training.data import read_examples
 from rag.training.features import Batch, batches, collate
@@ -88,7 +89,9 @@ class Run:
         self._log: list[dict[str, Any]] = []
         torch.manual_seed(options.seed)
         self._dice = torch.Generator().manual_seed(options.seed)
-        self.model = load_model(options.start_from)
+        self.model = load_model(
+            options.start_from, attention=PLAIN_ATTENTION if options.bfloat16 else "sdpa"
+        )
         recycle_dropout(self.model, options.dropout, self._dice)
         self.model.train()
         self._average = {name: t.detach().clone() for name, t in self.model.named_parameters()}

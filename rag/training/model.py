@@ -51,14 +51,15 @@ class SpanModel(nn.Module):
         return Logits(start, end, self.relevance(hidden[:, 0]).float().squeeze(-1))
 
 
-def load_model(directory: Path) -> SpanModel:
+def load_model(directory: Path, *, attention: str = "sdpa") -> SpanModel:
     """Load a trained model directory, or start from an encoder's (its heads are then fresh).
 
-    The directory holds `config.json` and `model.safetensors`.
+    The directory holds `config.json` and `model.safetensors`. `attention` names one of
+    transformers' implementations.
     """
     settings: dict[str, Any] = json.loads((directory / "config.json").read_text())
     settings.update(attention_probs_dropout_prob=0.0)
-    config = BertConfig(**{**settings, "attn_implementation": "sdpa"})
+    config = BertConfig(**{**settings, "attn_implementation": attention})
     model = SpanModel(config)
     weights = load_file(directory / "model.safetensors")
     if not any(name.startswith("encoder.embeddings") for name in weights):
