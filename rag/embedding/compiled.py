@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.embedding.converted import MODEL, TOKENIZER, Converted, open_converted
-from rag.embedding.quiet_openvino import ov
+from rag.embedding.quiet_openvino import compile_model, native_precision, ov
 from rag.embedding.tokens import Tokens
 from rag.embedding.weights import Weights
-from rag.errors import ModelError
 
 _BATCH: Final = 4
 # Texts are sorted by length within slices of this many, which bounds the memory for their tokens.
@@ -42,8 +41,10 @@ class CompiledEmbedder:
         self.dim: Final = facts.dim
         self.tokens: Final = Tokens(converted.directory / TOKENIZER, limit=facts.limit)
         self._facts: Final = facts
-        self.precision: Final = precision or _native_precision()
-        compiled = _compile(converted.directory / MODEL, threads=threads, precision=self.precision)
+        self.precision: Final = precision or native_precision()
+        compiled = compile_model(
+            converted.directory / MODEL, threads=threads, precision=self.precision
+        )
         # One thread a request scales better than many threads on the small matrices of one.
         self._bulk: Final = [compiled.create_infer_request() for _ in range(threads)]
         self._bulk_lock: Final = threading.Lock()
@@ -96,24 +97,6 @@ class CompiledEmbedder:
 def open_embedder(weights: Weights, *, cache: Path, threads: int) -> CompiledEmbedder:
     """Return the default embedder for `weights`, which are converted into `cache` at first use."""
     return CompiledEmbedder(open_converted(weights, cache=cache), threads=threads)
-
-
-def _native_precision() -> str:
-    """Return "bf16" where the CPU computes in it: anywhere else it is slower than float32."""
-    return "bf16" if "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-
-
-def _compile(file: Path, *, threads: int, precision: str) -> ov.CompiledModel:
-    core = ov.Core()
-    options = {
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": threads,
-    }
-    try:
-        return core.compile_model(core.read_model(file), "CPU", options)
-    except RuntimeError as error:
-        raise ModelError(f"OpenVINO cannot load {file}: {error}") from error
 
 
 def _batches(ids: list[list[int]]) -> Iterator[list[int]]:

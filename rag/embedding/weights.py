@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rag.derived import sha256_of
 from rag.errors import ModelError
 
 MINILM: Final = "minilm"
@@ -43,12 +44,6 @@ def minilm_weights(directory: Path) -> Weights:
             f"its sha256 is not {_MINILM_WEIGHTS}. {_REINSTALL}"
         )
     return Weights(name="all-MiniLM-L6-v2", directory=directory, sha256=digest)
-
-
-def sha256_of(file: Path) -> str:
-    """Return the hex digest of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _minilm_directory() -> Path:

@@ -13,7 +13,8 @@ from rag.embedding.weights import find_weights
 def tiny_directory(tmp_path_factory):
     """Make a sentence-transformers directory with prompts, and a limit of 32 tokens."""
     import torch
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
@@ -28,8 +29,8 @@ def tiny_directory(tmp_path_factory):
     BertModel(config).save_pretrained(base)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         shutil.copyfile(get_model_path() / name, base / name)
-    transformer = models.Transformer(str(base), max_seq_length=32)
-    pooling = models.Pooling(32, pooling_mode="max")
+    transformer = Transformer(str(base), max_seq_length=32)
+    pooling = Pooling(32, pooling_mode="max")
     directory = tmp_path_factory.mktemp("tiny")
     model = SentenceTransformer(
         modules=[transformer, pooling],
