@@ -7,6 +7,7 @@ all cut their windows here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from rag.errors import ModelError
 class WindowSize:
     """How questions and passages are cut, in tokens.
 
-    `tokens` counts everything including the three special tokens; of a longer passage, neighbouring
+    `tokens` counts everything including the special tokens; of a longer passage, neighbouring
     windows share `overlap` tokens. A question is cut after `question` tokens.
     """
 
@@ -30,11 +31,11 @@ class WindowSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One input of the encoder: `[CLS] question [SEP] passage [SEP]`.
+    """One input of the encoder: `[CLS] question [SEP] passage [SEP]` or what its model has for it.
 
-    `ids` and `types` (0 before the passage, 1 from it on) have one entry a token. The passage's
-    tokens are `first:last`, and `offsets[i]` are the half-open character offsets in the passage of
-    token `first + i`.
+    `ids` and `types` (0 before the passage, from it on what the model has for a second text) have
+    one entry a token. Position 0 stands for "no answer". The passage's tokens are `first:last`, and
+    `offsets[i]` are the half-open character offsets in the passage of token `first + i`.
     """
 
     ids: npt.NDArray[np.int64]
@@ -68,19 +69,19 @@ class WindowCutter:
     """Cuts questions and passages into windows. Not thread-safe: give each thread its own."""
 
     def __init__(self, tokenizer: Path, size: WindowSize) -> None:
-        """Read a WordPiece `tokenizer.json` with the special tokens `[CLS]` and `[SEP]`."""
+        """Read a `tokenizer.json` that knows how its model takes a question and a passage."""
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._cls = self._id("[CLS]")
-        self._sep = self._id("[SEP]")
+        self._template = _template(self._tokenizer)
         self.size = size
 
     def cut(self, question: str, passages: Sequence[str]) -> list[list[Window]]:
         """Return the windows of each passage, in order; none for a passage without any token."""
         asked = self._tokenizer.encode(question, add_special_tokens=False).ids
-        head = [self._cls, *asked[: self.size.question], self._sep]
-        room = self.size.tokens - len(head) - 1
+        before, between, after = self._template.special
+        head = [*before, *asked[: self.size.question], *between]
+        room = self.size.tokens - len(head) - len(after)
         stride = room - min(self.size.overlap, room // 2)
         result = []
         for encoding in self._tokenizer.encode_batch(list(passages), add_special_tokens=False):
@@ -95,16 +96,10 @@ class WindowCutter:
             result.append(windows)
         return result
 
-    def _id(self, token: str) -> int:
-        number = self._tokenizer.token_to_id(token)
-        if number is None:
-            raise ModelError(f"The tokenizer has no {token}: it is not a WordPiece tokenizer.")
-        return number
-
     def _window(self, head: list[int], part: list[int], offsets: list[tuple[int, int]]) -> Window:
-        ids = np.array([*head, *part, self._sep], dtype=np.int64)
+        ids = np.array([*head, *part, *self._template.special[2]], dtype=np.int64)
         types = np.zeros(len(ids), dtype=np.int64)
-        types[len(head) :] = 1
+        types[len(head) :] = self._template.passage_type
         return Window(
             ids=ids,
             types=types,
@@ -112,3 +107,33 @@ class WindowCutter:
             last=len(head) + len(part),
             offsets=np.array(offsets, dtype=np.int64).reshape(-1, 2),
         )
+
+
+class _Template(NamedTuple):
+    """The special tokens before, between and after the two texts, and the second one's type."""
+
+    special: tuple[list[int], list[int], list[int]]
+    passage_type: int
+
+
+def _template(tokenizer: Tokenizer) -> _Template:
+    """Learn from an example how a model takes two texts."""
+    encoding = tokenizer.encode("a", "a")
+    special: tuple[list[int], list[int], list[int]] = ([], [], [])
+    place = 0
+    for id_, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
+        if sequence is None:
+            special[place].append(id_)
+        else:
+            place = sequence + 1
+    types = [
+        type_
+        for type_, sequence in zip(encoding.type_ids, encoding.sequence_ids, strict=True)
+        if sequence == 1
+    ]
+    if place != 2 or not all(special):
+        raise ModelError(
+            "The tokenizer does not put special tokens before, between and after a question and a "
+            "passage: it is not one of a model that reads."
+        )
+    return _Template(special, types[0])
