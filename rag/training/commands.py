@@ -17,10 +17,19 @@ def reader() -> None:
 @reader.command()
 @click.option("--data", type=FILE, multiple=True, help="Questions on passages; may be repeated.")
 @click.option("--sentences", type=FILE, multiple=True, help="Questions on single sentences.")
-@click.option("--mix", type=FILE, multiple=True, help="General questions to mix in.")
-@click.option("--mix-share", default=0.1, show_default=True, help="How many, per other question.")
+@click.option(
+    "--mix",
+    type=FILE,
+    multiple=True,
+    help="General questions to mix in; with --start-from, those that ship if absent.",
+)
+@click.option("--mix-share", default=0.5, show_default=True, help="How many, per other question.")
 @click.option("--out", type=NEW_DIRECTORY, required=True, help="Where the run's files go.")
-@click.option("--start-from", type=DIRECTORY, help="A trained model; the plain encoder if absent.")
+@click.option(
+    "--start-from",
+    metavar="DIRECTORY|shipped",
+    help="A trained or exported reader, or the one that ships; the plain encoder if absent.",
+)
 @click.option("--epochs", default=3, show_default=True)
 @click.option("--per-epoch", default=0, help="Questions an epoch; 0 for all.")
 @click.option("--rate", default=1.5e-4, show_default=True, help="The highest learning rate.")
@@ -35,7 +44,7 @@ def train(
     mix: tuple[Path, ...],
     mix_share: float,
     out: Path,
-    start_from: Path | None,
+    start_from: str | None,
     epochs: int,
     per_epoch: int,
     rate: float,
@@ -46,14 +55,13 @@ def train(
 ) -> None:
     """Train a reader, going on where a killed run stopped, and export it to OUT/export.
 
-    Files are SQuAD JSON or JSON lines, gzipped or not. To adapt a trained reader to your own
-    questions, start from it and mix in general data so that nothing is forgotten. The export needs
-    `rag reader calibrate` before it can be used.
+    Files are SQuAD JSON or JSON lines, gzipped or not. To adapt the reader that ships to your own
+    questions, use --start-from shipped and a lower rate, such as 5e-5; general questions are mixed
+    in so that nothing is forgotten. The export needs `rag reader calibrate` before it can be used.
     """
     if not data and not sentences:
         raise click.UsageError("give --data or --sentences")
-    from rag.embedding.weights import MINILM, find_weights  # noqa: PLC0415
-    from rag.training.data import read_examples  # noqa: PLC0415
+    from rag.training.data import SHIPPED_QUESTIONS, read_examples  # noqa: PLC0415
     from rag.training.exporting import export  # noqa: PLC0415
     from rag.training.loop import train as run  # noqa: PLC0415
     from rag.training.options import TrainingOptions  # noqa: PLC0415
@@ -61,10 +69,10 @@ def train(
     options = TrainingOptions(
         data=data,
         sentences=sentences,
-        mix=mix,
+        mix=mix or ((SHIPPED_QUESTIONS,) if start_from else ()),
         mix_share=mix_share,
         out=out,
-        start_from=start_from or find_weights(MINILM).directory,
+        start_from=_model(start_from),
         epochs=epochs,
         per_epoch=per_epoch,
         rate=rate,
@@ -76,6 +84,21 @@ def train(
     samples = read_examples((*data, *sentences))
     exported = export(trained, out / "export", name=name, samples=samples)
     click.echo(f"trained {trained}, exported {exported}")
+
+
+def _model(start_from: str | None) -> Path:
+    """Return the directory that a run starts from."""
+    from rag.embedding.weights import MINILM, find_weights  # noqa: PLC0415
+    from rag.reading.onnx import SHIPPED  # noqa: PLC0415
+
+    if start_from is None:
+        return find_weights(MINILM).directory
+    if start_from == "shipped":
+        return SHIPPED
+    directory = Path(start_from)
+    if not (directory / "config.json").is_file():
+        raise click.BadParameter(f"{directory} holds no reader (no config.json).")
+    return directory
 
 
 @reader.command(name="eval")
@@ -113,23 +136,25 @@ def export(model: Path, out: Path, *, name: str, data: tuple[Path, ...], int8: b
 
 
 @reader.command()
-@click.argument("directory", type=DIRECTORY)
+@click.argument("setting", metavar="READER")
 @click.option("--data", type=FILE, multiple=True, required=True, help="Asked over one corpus.")
 @click.option("--k", default=10, show_default=True, help="Passages read per question.")
 @click.option("--sample", default=0, help="Ask only so many, evenly chosen; 0 for all.")
 @click.option("--precision", default=0.8, show_default=True, help="Of what is answered.")
 @click.option("--cache", type=NEW_DIRECTORY, default=Path(".rag/models"), show_default=True)
 def calibrate(
-    directory: Path, *, data: tuple[Path, ...], k: int, sample: int, precision: float, cache: Path
+    setting: str, *, data: tuple[Path, ...], k: int, sample: int, precision: float, cache: Path
 ) -> None:
-    """Fit the confidence of an exported reader and write its calibration.json.
+    """Fit the confidence of a READER and write its calibration.json.
 
+    READER is the directory of an exported reader, or a question answering checkpoint by its path or
+    hub id, as in the setting RAG_READER; what is fitted for one goes into its conversion in CACHE.
     The questions of one passage should lie together in the data: folds are cut along its order.
     """
     from rag.embedding.compiled import open_embedder  # noqa: PLC0415
     from rag.embedding.weights import MINILM, find_weights  # noqa: PLC0415
     from rag.reading.calibration import save_calibration  # noqa: PLC0415
-    from rag.reading.onnx import OnnxReader  # noqa: PLC0415
+    from rag.reading.opening import open_window_reader  # noqa: PLC0415
     from rag.training import calibrating  # noqa: PLC0415
     from rag.training.data import read_examples  # noqa: PLC0415
 
@@ -137,9 +162,10 @@ def calibrate(
     embedder = open_embedder(find_weights(MINILM), cache=cache, threads=2)
     search = calibrating.corpus_search(examples, embedder, k=k)
     asked = examples[:: max(1, len(examples) // sample)] if sample else examples
-    judged = calibrating.judge(asked, search, OnnxReader(directory))
+    reader = open_window_reader(setting, cache=cache, threads=2)
+    judged = calibrating.judge(asked, search, reader)
     calibration = calibrating.fit(judged, precision=precision)
-    save_calibration(calibration, directory / "calibration.json")
+    save_calibration(calibration, reader.calibration_file)
     result = calibrating.corpus_report(asked, judged)
     click.echo(f"exact match          {result.exact}")
     click.echo(f"F1                   {result.f1}")

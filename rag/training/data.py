@@ -5,9 +5,12 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rag.errors import BrokenFile
+
+SHIPPED_QUESTIONS: Final = Path(__file__).parent / "questions" / "train.json"
+"""Questions of this project on passages of its own invention, to be mixed in when adapting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,9 @@ def read_examples(paths: Iterable[Path]) -> list[Example]:
     """Read labelled questions from SQuAD JSON or JSON lines files, gzipped or not.
 
     A line of JSON lines is `{"question", "context", "answers": [{"text", "start"}]}`, with `id`,
-    `source` and `title` where known. The format is told by the content, not by the name.
-    Raises `BrokenFile`, naming the line, for anything else.
+    `source` and `title` where known; one whose context or answers are null, as in a label that says
+    no more than that an answer was wrong, is passed over. The format is told by the content, not by
+    the name. Raises `BrokenFile`, naming the line, for anything else.
     """
     return [example for path in paths for example in _read_file(Path(path))]
 
@@ -55,9 +59,11 @@ def _read_file(path: Path) -> Iterator[Example]:
     if isinstance(whole, dict) and "data" in whole:
         yield from _squad(whole, path)
         return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield _line(line, path, number)
+    # Not splitlines: a text may hold other line ends than JSON lines have, such as U+2028.
+    for number, line in enumerate(text.split("\n"), start=1):
+        example = _line(line, path, number) if line.strip() else None
+        if example is not None:
+            yield example
 
 
 def _squad(whole: dict[str, Any], path: Path) -> Iterator[Example]:
@@ -78,10 +84,12 @@ def _squad(whole: dict[str, Any], path: Path) -> Iterator[Example]:
                 )
 
 
-def _line(line: str, path: Path, number: int) -> Example:
+def _line(line: str, path: Path, number: int) -> Example | None:
     where = f"{path}, line {number}"
     try:
         row = json.loads(line)
+        if row["context"] is None or row["answers"] is None:
+            return None
         example = Example(
             id=str(row.get("id", number)),
             source=row.get("source", path.name.split(".")[0]),

@@ -18,6 +18,7 @@ from rag.training.attention import PLAIN_ATTENTION
 from rag.training.curriculum import Material, epoch_units
 from rag.training.data import read_examples
 from rag.training.features import Batch, batches, collate
+from rag.training.importing import import_model
 from rag.training.model import (
     Logits,
     SpanModel,
@@ -89,7 +90,9 @@ class Run:
         self._log: list[dict[str, Any]] = []
         torch.manual_seed(options.seed)
         self._dice = torch.Generator().manual_seed(options.seed)
-        self.model = load_model(
+        exported = (options.start_from / "model.onnx").exists()
+        load = import_model if exported else load_model
+        self.model = load(
             options.start_from, attention=PLAIN_ATTENTION if options.bfloat16 else "sdpa"
         )
         recycle_dropout(self.model, options.dropout, self._dice)

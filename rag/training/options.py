@@ -12,8 +12,9 @@ class TrainingOptions:
     sentences (made into passages by joining), and `mix` files of general questions, of which each
     epoch sees `mix_share` times as many as it has of the others, so that nothing is forgotten.
     `per_epoch` is how many questions an epoch shows (0: all); epochs take turns until all had
-    theirs. `start_from` is a directory with a trained model or an encoder. The files of a run, its
-    checkpoints among them, go to `out`; a run that finds a checkpoint there goes on from it.
+    theirs. `start_from` is a directory with a trained or exported reader, or an encoder. The files
+    of a run, its checkpoints among them, go to `out`; a run that finds a checkpoint there goes on
+    from it.
 
     Per question, the shares give the chance of: a passage that retrieval would take for the right
     one (`negatives`), a question changed until the passage is silent (`twins`), a passage cut short
