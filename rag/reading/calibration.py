@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rag.errors import ModelError
 
@@ -59,6 +60,14 @@ class Calibration:
         """Return the probability, in [0, 1], that the answer is right."""
         terms = zip(self.weights, features(evidence), strict=True)
         return _logistic(self.bias + sum(weight * value for weight, value in terms))
+
+
+ROUGH: Final = Calibration(
+    weights=tuple(3.0 if name == "score" else 0.0 for name in FEATURES),
+    bias=0.0,
+    min_confidence=0.5,
+)
+"""The calibration of a reader for which none has been fitted: by the span's score alone."""
 
 
 def features(evidence: Evidence) -> tuple[float, ...]:

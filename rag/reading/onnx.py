@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 
 from rag.errors import ModelError
-from rag.reading.calibration import load_calibration
 from rag.reading.window_reader import WindowReader, WindowScores
 from rag.reading.windows import Window, WindowSize
 
@@ -55,7 +54,7 @@ class OnnxReader(WindowReader):
             window=config.window,
             longest=config.longest,
             spans=config.spans,
-            calibration=load_calibration(directory / "calibration.json"),
+            calibration_file=directory / "calibration.json",
             threads=threads,
         )
         network = _checked_bytes(directory / "model.onnx", config.sha256)

@@ -5,12 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from rag.chunks import Chunk
-from rag.reading.calibration import Calibration
+from rag.reading.calibration import Calibration, load_calibration
 from rag.reading.decoding import Scores, TextSpan, decode, keep_best
 from rag.reading.reader import Span
 from rag.reading.windows import Window, WindowCutter, WindowSize
@@ -30,6 +30,7 @@ class WindowReader(ABC):
     Windows run one at a time: in a batch a passage's scores would depend on its neighbours, and a
     batch would pay for padding. The windows of a question are shared out over `threads` threads
     instead. Spans have at most `longest` tokens, and a chunk gives at most `spans` of them.
+    `uncalibrated` stands in for `calibration_file` where that is not there.
     """
 
     def __init__(
@@ -40,7 +41,8 @@ class WindowReader(ABC):
         window: WindowSize,
         longest: int,
         spans: int,
-        calibration: Calibration,
+        calibration_file: Path,
+        uncalibrated: Calibration | None = None,
         threads: int,
     ) -> None:
         self._name = name
@@ -48,7 +50,12 @@ class WindowReader(ABC):
         self._window = window
         self._longest = longest
         self._spans = spans
-        self._calibration = calibration
+        self.calibration_file: Final = calibration_file
+        self._calibration: Final = (
+            load_calibration(calibration_file)
+            if uncalibrated is None or calibration_file.exists()
+            else uncalibrated
+        )
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(threads, "reader") if threads > 1 else None
 

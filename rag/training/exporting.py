@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from transformers import BertConfig
 
-from rag.reading.calibration import FEATURES, Calibration, save_calibration
+from rag.reading.calibration import ROUGH, save_calibration
 from rag.reading.windows import WindowCutter, WindowSize
 from rag.training.data import Example
 from rag.training.evaluation import LONGEST_ANSWER
@@ -28,13 +28,6 @@ Array = npt.NDArray[np.generic]
 MICROSOFT = "com.microsoft"
 _SPANS = 4
 _SAMPLES = 64
-
-ROUGH = Calibration(
-    weights=tuple(3.0 if name == "score" else 0.0 for name in FEATURES),
-    bias=0.0,
-    min_confidence=0.5,
-)
-"""The calibration of a reader for which none has been fitted."""
 
 
 def export(
