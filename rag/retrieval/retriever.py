@@ -1,5 +1,6 @@
 """Ranks a collection's chunks for a question, by meaning, by words or by both."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -42,18 +43,24 @@ class QuestionEmbedder(Protocol):
 class Retriever:
     """Keeps a vector and a lexical index at a snapshot's generation and searches them.
 
+    `vectors` and `lexical` make empty indexes: at first, and again when these are too far behind.
     Not safe for several threads at once, and snapshots must come in order of their generations:
     the caller opens the snapshot and calls `retrieve` under one lock.
     """
 
     def __init__(
-        self, *, embedder: QuestionEmbedder, vectors: VectorIndex, lexical: LexicalIndex
+        self,
+        *,
+        embedder: QuestionEmbedder,
+        vectors: Callable[[], VectorIndex],
+        lexical: Callable[[], LexicalIndex],
     ) -> None:
         self._embedder: Final = embedder
-        self._vectors: Final = vectors
-        self._lexical: Final = lexical
+        self._make_vectors: Final = vectors
+        self._make_lexical: Final = lexical
+        self._vectors = vectors()
+        self._lexical = lexical()
         self._generation = 0
-        self._unfinished = False
 
     def catch_up(self, snapshot: Snapshot) -> None:
         """Bring both indexes to the snapshot's generation, at the cost of what changed."""
@@ -61,20 +68,18 @@ class Retriever:
             return
         if snapshot.generation < self._generation:
             raise ValueError("snapshots must come in order of their generations")
+        if not self._generation or not snapshot.remembers(self._generation):
+            self._vectors, self._lexical = self._make_vectors(), self._make_lexical()
+            self._generation = 0
         removed = snapshot.removed_since(self._generation)
         self._vectors.remove(removed)
-        gone = removed.tolist()
-        # Where an earlier attempt failed half way, some of the chunks are in the index already.
-        again, self._unfinished = self._unfinished, True
+        self._lexical.change(added=(), removed=removed.tolist())
+        # Both indexes replace what they hold already, which an earlier attempt may have added that
+        # failed half way.
         for chunks, rows in snapshot.added_since(self._generation):
-            ids = [chunk.id for chunk in chunks]
-            self._vectors.add(np.array(ids, dtype=np.int64), rows)
-            self._lexical.change(added=chunks, removed=gone + ids if again else gone)
-            gone = []
-        if gone:
-            self._lexical.change(added=(), removed=gone)
+            self._vectors.add(np.array([chunk.id for chunk in chunks], dtype=np.int64), rows)
+            self._lexical.change(added=chunks, removed=())
         self._generation = snapshot.generation
-        self._unfinished = False
 
     def retrieve(
         self,
@@ -115,17 +120,15 @@ class Retriever:
         depth = max(k, _CANDIDATES)
         vector = self._embedder.embed_question(question)
         dense = dict(self._dense(vector, depth, allowed))
-        lexical = dict(self._lexical.search(question, depth, allowed=allowed))
+        words = self._lexical.scores(question)
+        lexical = {id_ for id_, _ in words.best(depth, allowed=allowed)}
         # Each ranking also scores the candidates that only the other one found, so that a
         # candidate is not taken for worthless where it merely ranks below the cut.
-        dense_only = np.array(sorted(dense.keys() - lexical.keys()), dtype=np.int64)
-        lexical_only = np.array(sorted(lexical.keys() - dense.keys()), dtype=np.int64)
-        lexical |= dict(self._lexical.search(question, depth, allowed=dense_only))
+        lexical_only = np.array(sorted(lexical - dense.keys()), dtype=np.int64)
         dense |= dict(self._dense(vector, depth, lexical_only))
         ids = sorted(dense)
         scores = fuse(
-            np.array([dense[id_] for id_ in ids]),
-            np.array([lexical.get(id_, 0.0) for id_ in ids]),
+            np.array([dense[id_] for id_ in ids]), words.of(np.array(ids, dtype=np.int64))
         )
         best = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[:k]
         return [(ids[i], float(scores[i]), dense[ids[i]]) for i in best]

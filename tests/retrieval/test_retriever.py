@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def make_retriever() -> Retriever:
-    return Retriever(embedder=FakeEmbedder(), vectors=ExactIndex(DIM), lexical=LexicalIndex())
+    return Retriever(embedder=FakeEmbedder(), vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
 
 
 def fill(store: Store, *, documents: int, seed: int = 1) -> None:
@@ -222,19 +222,19 @@ def test_an_older_snapshot_is_refused(store: Store) -> None:
 class FailingIndex(LexicalIndex):
     """Fails once, after the change with the given number was made."""
 
-    def __init__(self, *, fail_after: int) -> None:
+    def __init__(self, changes_left: list[int]) -> None:
         super().__init__()
-        self.changes_left = fail_after
+        self.changes_left = changes_left
 
     def change(self, **changes: object) -> None:
         """Change, and fail when it is time."""
         super().change(**changes)  # type: ignore[arg-type]
-        self.changes_left -= 1
-        if self.changes_left == 0:
+        self.changes_left[0] -= 1
+        if self.changes_left[0] == 0:
             raise OSError("no space left on device")
 
 
-@pytest.mark.parametrize("fail_after", [1, 2, 3])
+@pytest.mark.parametrize("fail_after", [1, 2, 3, 4])
 def test_a_catch_up_that_failed_half_way_is_made_good(
     store: Store, fail_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,10 +244,11 @@ def test_a_catch_up_that_failed_half_way_is_made_good(
         Snapshot, "added_since", lambda self, generation: original(self, generation, batch=2)
     )
     fill(store, documents=2)
+    changes_left = [fail_after]
     retriever = Retriever(
         embedder=FakeEmbedder(),
-        vectors=ExactIndex(DIM),
-        lexical=FailingIndex(fail_after=fail_after),
+        vectors=lambda: ExactIndex(DIM),
+        lexical=lambda: FailingIndex(changes_left),
     )
     with store.snapshot() as snapshot, pytest.raises(OSError, match="no space"):
         retriever.catch_up(snapshot)
