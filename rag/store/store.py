@@ -1,0 +1,260 @@
+"""Opening, reading and changing a store, safely from several threads and processes."""
+
+import logging
+import queue
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from rag.errors import NotFound, StaleIndex, StoreError, StoreFull
+from rag.store import staging
+from rag.store.changing import Change
+from rag.store.database import HARMLESS, Database, connect, translated
+from rag.store.mark import Mark, read_mark
+from rag.store.opening import FILE_NAME, ensure_file, open_checked, update_mark
+from rag.store.records import NewDocument
+from rag.store.schema import Meta, read_meta, write_meta
+from rag.store.snapshot import Snapshot
+
+__all__ = ["FILE_NAME", "Store"]
+
+_UNREADABLE: Final = "cannot be read now"
+_UNCHANGED: Final = "was not changed"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Store:
+    """Documents, chunks and vectors of one collection; safe to use from several threads.
+
+    `fingerprint` names everything that the stored chunks and vectors depend on: embedder and
+    chunking, in parts divided by "; ". A store that was written under another fingerprint is
+    refused with StaleIndex; None takes the one that it has. Where there is no store one is made,
+    or, unless `create` and a fingerprint are given, NotFound is raised. With less than
+    `min_free_bytes` free on the disk nothing is added.
+
+    Raises DamagedStore for a store that is not as it was written. Texts, passages and vectors are
+    verified when they are read, all else at opening.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        fingerprint: str | None,
+        create: bool = True,
+        min_free_bytes: int = 0,
+    ) -> None:
+        self.path: Final = directory / FILE_NAME
+        self._min_free_bytes: Final = min_free_bytes
+        self._idle: Final[queue.SimpleQueue[apsw.Connection]] = queue.SimpleQueue()
+        self._write_lock: Final = threading.Lock()
+        self._suspect = False
+        with translated(self.path, "cannot be opened", system=True):
+            ensure_file(directory, fingerprint=fingerprint if create else None)
+            self._inode: Final = _inode(self.path)
+            self._writer, meta = open_checked(directory, fingerprint=fingerprint)
+        self._fingerprint = meta.fingerprint
+        if read_mark(directory) != Mark(identity=meta.identity, generation=meta.generation):
+            with self._write_lock:
+                self._update_mark()
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all that the stored chunks and vectors depend on."""
+        return self._fingerprint
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._writer.close()
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Hold one generation for reading.
+
+        Raises DamagedStore for what is not as it was written, there or when it is read; StaleIndex
+        once the store was rechunked for other settings; StoreError where it cannot be read.
+        """
+        self._require_same_file()
+        with translated(self.path, _UNREADABLE):
+            connection = self._reader()
+            try:
+                connection.execute("BEGIN")
+                database = Database(connection, path=self.path)
+                meta = read_meta(database)
+                self._require_fingerprint(meta)
+                yield Snapshot(database, meta)
+            except apsw.Error:
+                connection.close()
+                raise
+            except BaseException:
+                self._give_back(connection)
+                raise
+            else:
+                self._give_back(connection)
+
+    def put(self, documents: Iterable[NewDocument]) -> int:
+        """Add documents in one transaction, replacing those with the same id.
+
+        Returns the new generation once the documents are on disk. Whatever is raised, nothing has
+        changed: StoreFull without room, StoreError by the disk, BrokenFile by `check_storable`,
+        ValueError for chunks and vectors that do not fit their document or the stored vectors.
+        """
+        with self._transaction(grows=True) as (database, meta):
+            self._require_fingerprint(meta)
+            change = Change(database, meta)
+            for new in documents:
+                change.put(new)
+            change.finish()
+        return change.generation
+
+    def delete(self, document: str) -> int:
+        """Delete a document and return the new generation; raise NotFound if there is none."""
+        with self._transaction(grows=False) as (database, meta):
+            change = Change(database, meta)
+            if not change.remove(document):
+                raise NotFound(
+                    f"No document has the id {document!r}. List them to see which exist."
+                )
+            change.finish()
+        return change.generation
+
+    def begin_rechunking(self, fingerprint: str) -> list[str]:
+        """Return the ids of the documents whose chunks of a fingerprint are still to be staged.
+
+        What was staged of another fingerprint is dropped; the present one needs nothing staged.
+        """
+        with self._transaction(grows=False) as (database, meta):
+            staging.begin(database, meta, fingerprint)
+            return [] if fingerprint == meta.fingerprint else staging.unstaged(database)
+
+    def stage(self, new: Iterable[NewDocument], *, fingerprint: str, generation: int) -> None:
+        """Keep other chunks of stored documents aside, made from a generation's documents."""
+        with self._transaction(grows=True) as (database, meta):
+            for document in new:
+                meta = staging.stage(  # noqa: PLW2901
+                    database, meta, document, fingerprint=fingerprint, generation=generation
+                )
+            write_meta(database, meta)
+
+    def publish_staged(self, fingerprint: str) -> int | None:
+        """Put what was staged in the place of all chunks; return the generation that it starts.
+
+        Returns None while documents are missing in it: those that changed since they were staged.
+        """
+        with self._transaction(grows=False) as (database, meta):
+            published = staging.publish(database, meta, fingerprint)
+            if published is None:
+                return None
+            write_meta(database, published)
+        self._fingerprint = fingerprint
+        return published.generation
+
+    def back_up(self, path: Path) -> Meta:
+        """Write a copy of the present generation to a file that does not exist yet."""
+        with self.snapshot() as snapshot, translated(path, "was not written", system=True):
+            snapshot.copy_to(path)
+            return snapshot.meta
+
+    @contextmanager
+    def _transaction(self, *, grows: bool) -> Iterator[tuple[Database, Meta]]:
+        with self._write_lock:
+            self._require_same_file()
+            if grows:
+                self._require_room()
+            with translated(self.path, _UNCHANGED):
+                self._renew_if_suspect()
+                database = Database(self._writer, path=self.path)
+                try:
+                    self._writer.execute("BEGIN IMMEDIATE")
+                    yield database, read_meta(database)
+                    self._writer.execute("COMMIT")
+                except BaseException as error:
+                    self._suspect = True
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    # After a write or a sync that failed, what the connection holds in memory need
+                    # not be what is on the disk.
+                    failed = isinstance(error, apsw.Error)
+                    self._suspect = failed and not isinstance(error, HARMLESS)
+                    raise
+            self._update_mark()
+
+    def _update_mark(self) -> None:
+        """Write down the generation reached; what was committed stays so if that fails."""
+        try:
+            update_mark(Database(self._writer, path=self.path))
+        except (apsw.Error, OSError) as error:
+            self._suspect = isinstance(error, apsw.Error)
+            _LOG.warning("%s: its generation could not be noted beside it: %s", self.path, error)
+
+    def _renew_if_suspect(self) -> None:
+        if self._suspect:
+            # The new one first: with the last connection the log would be read anew, and with it
+            # what was refused at the time.
+            writer = self._connect()
+            self._writer.close()
+            self._writer = writer
+            self._suspect = False
+
+    def _reader(self) -> apsw.Connection:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._connect()
+
+    def _connect(self) -> apsw.Connection:
+        connection = connect(self.path)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        return connection
+
+    def _require_room(self) -> None:
+        with translated(self.path, _UNCHANGED, system=True):
+            free = shutil.disk_usage(self.path.parent).free
+        if free < self._min_free_bytes:
+            raise StoreFull(
+                f"Only {free / 1e6:,.0f} MB are free at {self.path.parent}, less than the "
+                f"{self._min_free_bytes / 1e6:,.0f} MB of RAG_MIN_FREE_BYTES, so nothing is added. "
+                "Make room, or set it lower."
+            )
+
+    def _require_same_file(self) -> None:
+        """Refuse a file that lies no longer where it was opened: its changes would be lost."""
+        with translated(self.path, _UNREADABLE, system=True):
+            inode = _inode(self.path)
+        if inode != self._inode:
+            raise StoreError(
+                f"The index at {self.path} was moved, deleted or restored since it was opened. "
+                "Restart what uses it."
+            )
+
+    def _require_fingerprint(self, meta: Meta) -> None:
+        if meta.fingerprint != self._fingerprint:
+            raise StaleIndex(
+                f"The index at {self.path} was rebuilt by rag reindex for other settings. Restart "
+                "with those settings."
+            )
+
+    def _give_back(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        # A rollback leaves half-read statements running, and with them the old generation.
+        if connection.txn_state() == apsw.SQLITE_TXN_NONE:
+            self._idle.put(connection)
+        else:
+            connection.close()
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
