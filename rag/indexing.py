@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,13 @@ import numpy.typing as npt
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.errors import NoText, SourceError
-from rag.sources import read_bytes
 from rag.store import NewDocument, Store, check_storable
 
 _CHUNKS_A_GROUP = 256
 
 Status = Literal["added", "replaced", "unchanged"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class PassageEmbedder(Protocol):
@@ -25,6 +27,19 @@ class PassageEmbedder(Protocol):
 
     def embed_passages(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """Return unit rows, float32 (len(texts), dim), in the order given."""
+        ...
+
+
+class Parser(Protocol):
+    """The part of a parser of files that indexing needs."""
+
+    @property
+    def largest(self) -> int:
+        """The size in bytes above which a file is refused unread."""
+        ...
+
+    def read(self, data: bytes, *, name: str, uri: str) -> list[Document]:
+        """Return the documents of the file `name`; raise SourceError, from any thread."""
         ...
 
 
@@ -66,7 +81,8 @@ class Indexer:
 
     Documents are embedded in groups, since an embedder is fastest on many passages at once, and a
     group is one transaction: after a kill whatever was reported is there and the rest is not.
-    `chunk` cuts a document, `passage` gives the text that a chunk is embedded as.
+    `parser` reads files, `chunk` cuts a document, `passage` gives the text that a chunk is embedded
+    as.
     """
 
     def __init__(
@@ -74,11 +90,13 @@ class Indexer:
         store: Store,
         *,
         embedder: PassageEmbedder,
+        parser: Parser,
         chunk: Callable[[Document], list[Chunk]],
         passage: Callable[[Document, Chunk], str],
     ) -> None:
         self._store = store
         self._embedder = embedder
+        self._parser = parser
         self._chunk = chunk
         self._passage = passage
 
@@ -95,11 +113,43 @@ class Indexer:
         cut = ((document, self._cut(document, versions)) for document in documents)
         yield from self._add(cut, versions, generation)
 
+    def add_together(
+        self, documents: Iterable[Document], *, progress: Callable[[int, int], None] | None = None
+    ) -> list[Indexed]:
+        """Store documents in one transaction and return what became of each.
+
+        No reader sees a part of them, and whatever is raised, none is stored. They are embedded in
+        groups, between which others have their turn at the embedder; `progress` is told before each
+        how many of how many chunks are done, and what it raises ends all. Raises as `add` does.
+        """
+        new: list[tuple[Document, list[Chunk]]] = []
+        statuses: list[tuple[Document, Status, int]] = []
+        versions: dict[str, str] = {}
+        with self._store.snapshot() as snapshot:
+            generation = snapshot.generation
+            for document in documents:
+                if document.uri not in versions and (stored := snapshot.version(document.uri)):
+                    versions[document.uri] = stored
+                chunks = self._cut(document, versions)
+                status: Status = "replaced" if document.uri in versions else "added"
+                statuses.append((document, status if chunks else "unchanged", len(chunks)))
+                if chunks:
+                    new.append((document, chunks))
+                    versions[document.uri] = document.sha256
+        if new:
+            rows = self._embed(new, progress)
+            generation = self._store.put(_with_vectors(new, rows))
+        return [
+            Indexed(document=document, status=status, chunks=chunks, generation=generation)
+            for document, status, chunks in statuses
+        ]
+
     def add_files(self, files: Iterable[File]) -> Iterator[Indexed | Unchanged | Failed]:
         """Read and store files, yielding what became of each document, or of the file.
 
         A file that cannot be read is reported and the others go in. One whose bytes are stored
-        already is not even parsed, so that an ingest that was killed goes on where it was.
+        already is not even parsed, so that an ingest that was killed goes on where it was. While
+        the documents of one file are embedded and stored, the next file is read.
         """
         with self._store.snapshot() as snapshot:
             versions = snapshot.versions()
@@ -107,13 +157,13 @@ class Indexer:
         aside: list[Unchanged | Failed] = []
 
         def cut() -> Iterator[tuple[Document, list[Chunk]]]:
-            for file in files:
+            for file, reading in _one_ahead(lambda file: self._read(file, versions), files):
                 try:
-                    data = file.path.read_bytes()
-                    if versions.get(file.uri) == hashlib.sha256(data).hexdigest():
+                    documents = reading.result()
+                    if documents is None:
                         aside.append(Unchanged(file=file))
                         continue
-                    for document in read_bytes(data, name=file.path.name, uri=file.uri):
+                    for document in documents:
                         yield document, self._cut(document, versions)
                 except SourceError as error:
                     aside.append(Failed(file=file, reason=str(error)))
@@ -126,6 +176,15 @@ class Indexer:
             aside.clear()
             yield indexed
         yield from aside
+
+    def _read(self, file: File, versions: Mapping[str, str]) -> list[Document] | None:
+        """Return the file's documents, None where its bytes are stored already."""
+        with file.path.open("rb") as stream:
+            # One that is too large for the parser is not loaded whole before it says so.
+            data = stream.read(self._parser.largest + 1)
+        if versions.get(file.uri) == hashlib.sha256(data).hexdigest():
+            return None
+        return self._parser.read(data, name=file.path.name, uri=file.uri)
 
     def _cut(self, document: Document, versions: Mapping[str, str]) -> list[Chunk]:
         """Return the document's chunks, none where its bytes are stored already."""
@@ -159,21 +218,27 @@ class Indexer:
         if group:
             yield from self._flush(group, versions)
 
+    def _embed(
+        self,
+        new: list[tuple[Document, list[Chunk]]],
+        progress: Callable[[int, int], None] | None,
+    ) -> npt.NDArray[np.float32]:
+        pairs = [(document, chunk) for document, chunks in new for chunk in chunks]
+        rows = []
+        for first in range(0, len(pairs), _CHUNKS_A_GROUP):
+            if progress is not None:
+                progress(first, len(pairs))
+            group = pairs[first : first + _CHUNKS_A_GROUP]
+            rows.append(self._embedder.embed_passages([self._passage(*pair) for pair in group]))
+        return np.concatenate(rows)
+
     def _flush(
         self, group: list[tuple[Document, list[Chunk]]], versions: dict[str, str]
     ) -> list[Indexed]:
         vectors = self._embedder.embed_passages(
             [self._passage(document, chunk) for document, chunks in group for chunk in chunks]
         )
-        new, row = [], 0
-        for document, chunks in group:
-            new.append(
-                NewDocument(
-                    document=document, chunks=chunks, vectors=vectors[row : row + len(chunks)]
-                )
-            )
-            row += len(chunks)
-        generation = self._store.put(new)
+        generation = self._store.put(_with_vectors(group, vectors))
         done: list[Indexed] = []
         for document, chunks in group:
             status: Status = "replaced" if document.uri in versions else "added"
@@ -182,3 +247,29 @@ class Indexer:
                 Indexed(document=document, status=status, chunks=len(chunks), generation=generation)
             )
         return done
+
+
+def _with_vectors(
+    group: Iterable[tuple[Document, list[Chunk]]], vectors: npt.NDArray[np.float32]
+) -> Iterator[NewDocument]:
+    """Yield documents with their rows of the vectors of all."""
+    row = 0
+    for document, chunks in group:
+        rows = vectors[row : row + len(chunks)]
+        yield NewDocument(document=document, chunks=chunks, vectors=rows)
+        row += len(chunks)
+
+
+def _one_ahead(
+    call: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[tuple[Item, Future[Result]]]:
+    """Yield each item and its call, which runs in a thread while the item before is worked on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reading ahead") as thread:
+        waiting: tuple[Item, Future[Result]] | None = None
+        for item in items:
+            following = item, thread.submit(call, item)
+            if waiting is not None:
+                yield waiting
+            waiting = following
+        if waiting is not None:
+            yield waiting

@@ -17,7 +17,8 @@ import sentencex
 _WINDOW = 2048
 
 _TO_ASCII = re.compile(r"[^\S ]|[\ud800-\udfff]")
-_RULE = re.compile(r"([-=*_~`+])\1{2,}\S*$|[-=|:+ ]{5,}$")
+# Possessive: a long rule that turns out to be none would take quadratic time.
+_RULE = re.compile(r"([-=*_~`+])\1{2,}+\S*+$|[-=|:+ ]{5,}+$")
 _HEADING = re.compile(r"#{1,6}\s|\|")
 _BULLET = re.compile(r"[-*+•‣◦▪●·]\s|#{1,6}\s|>\s|\||\(?[a-z]\)\s|\([ivx\d]+\)\s")
 # These also begin wrapped lines ("on May\n5. The ..."): they count after closing punctuation only.
@@ -126,7 +127,9 @@ def _boundaries(block: str) -> Iterator[int]:
             cut = ends.pop()
             ends = ends or [window.rfind(" ") + 1 or cut]
         for end in ends:
-            if not _continues(block[begin : start + end], block[start + end : start + end + 1]):
+            # Of a sentence that goes on and on only the last part, or time would grow quadratic.
+            sentence = block[max(begin, start + end - _WINDOW) : start + end]
+            if not _continues(sentence, block[start + end : start + end + 1]):
                 yield start + end
                 begin = start + end
         start += ends[-1]

@@ -1,6 +1,7 @@
 """The write path: what is reported is stored, what is stored is left alone, failures are named."""
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rag.documents import Document
 from rag.errors import BrokenFile, NoText
 from rag.indexing import Failed, File, Indexed, Indexer, Unchanged
 from rag.store import Store
-from tests.fakes import FakeEmbedder, chunk_lines, make_document
+from tests.fakes import FakeEmbedder, InProcessParser, chunk_lines, make_document
 
 
 class CountingEmbedder(FakeEmbedder):
@@ -47,8 +48,13 @@ def embedder() -> CountingEmbedder:
 
 
 @pytest.fixture
-def indexer(store: Store, embedder: CountingEmbedder) -> Indexer:
-    return Indexer(store, embedder=embedder, chunk=chunk_lines, passage=own_text)
+def parser() -> InProcessParser:
+    return InProcessParser()
+
+
+@pytest.fixture
+def indexer(store: Store, embedder: CountingEmbedder, parser: InProcessParser) -> Indexer:
+    return Indexer(store, embedder=embedder, parser=parser, chunk=chunk_lines, passage=own_text)
 
 
 @pytest.fixture
@@ -187,7 +193,9 @@ def test_a_file_that_the_chunker_or_the_store_refuses_fails_alone(
         (folder / name).write_text(text)
     files = [file(folder / name) for name in ("a.txt", "b.txt", "d.txt")]
     files.insert(2, File(path=folder / "c.txt", uri="file:\udcff.txt"))
-    indexer = Indexer(store, embedder=embedder, chunk=chunk, passage=own_text)
+    indexer = Indexer(
+        store, embedder=embedder, parser=InProcessParser(), chunk=chunk, passage=own_text
+    )
     outcomes = list(indexer.add_files(files))
     failed = [(o.file, o.reason) for o in outcomes if isinstance(o, Failed)]
     assert [file for file, _ in failed] == files[1:3]
@@ -199,8 +207,8 @@ def test_a_file_that_the_chunker_or_the_store_refuses_fails_alone(
 def test_unchanged_files_are_not_parsed_again(
     indexer: Indexer,
     embedder: CountingEmbedder,
+    parser: InProcessParser,
     folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A second run reads the bytes, and parses and embeds only the file that changed."""
     files = [file(folder / name) for name in ("a.txt", "b.txt", "c.txt")]
@@ -208,14 +216,7 @@ def test_unchanged_files_are_not_parsed_again(
         item.path.write_text(f"text of {item.uri}")
     assert [o.status for o in indexer.add_files(files) if isinstance(o, Indexed)] == ["added"] * 3
     files[1].path.write_text("changed")
-    parsed = []
-    read_bytes = rag.indexing.read_bytes
-
-    def counted(data: bytes, *, name: str, uri: str) -> list[Document]:
-        parsed.append(name)
-        return read_bytes(data, name=name, uri=uri)
-
-    monkeypatch.setattr(rag.indexing, "read_bytes", counted)
+    parser.parsed.clear()
     embedder.calls.clear()
     unchanged, indexed, also_unchanged = sorted(
         indexer.add_files(files),
@@ -225,9 +226,57 @@ def test_unchanged_files_are_not_parsed_again(
     assert isinstance(indexed, Indexed)
     assert (indexed.document.text, indexed.status, indexed.generation) == ("changed", "replaced", 2)
     assert indexed.document.sha256 == hashlib.sha256(b"changed").hexdigest()
-    assert parsed == ["b.txt"]
+    assert parser.parsed == ["b.txt"]
     assert embedder.calls == [1]
     assert list(indexer.add_files(files)) == [Unchanged(file=item) for item in files]
+
+
+def test_the_next_file_is_read_while_one_is_stored(
+    store: Store, embedder: CountingEmbedder, folder: Path
+) -> None:
+    """When the first file is cut, the second is being read; no file beyond it is."""
+    reading = threading.Event()
+    begun: list[str] = []
+
+    class Waiting(InProcessParser):
+        def read(self, data: bytes, *, name: str, uri: str) -> list[Document]:
+            begun.append(name)
+            if name == "b.txt":
+                reading.set()
+            return super().read(data, name=name, uri=uri)
+
+    def chunk(document: Document) -> list[Chunk]:
+        if document.text == "a":
+            assert reading.wait(10)
+            assert begun == ["a.txt", "b.txt"]
+        return chunk_lines(document)
+
+    indexer = Indexer(store, embedder=embedder, parser=Waiting(), chunk=chunk, passage=own_text)
+    for name in "abcd":
+        (folder / f"{name}.txt").write_text(name)
+    outcomes = list(indexer.add_files(file(folder / f"{name}.txt") for name in "abcd"))
+    assert [o.document.text for o in outcomes if isinstance(o, Indexed)] == ["a", "b", "c", "d"]
+
+
+def test_a_file_too_large_for_the_parser_is_not_loaded_whole(
+    store: Store, embedder: CountingEmbedder, folder: Path
+) -> None:
+    """The parser sees one byte more than it takes, enough to refuse the file."""
+    seen: list[int] = []
+
+    class Small(InProcessParser):
+        largest = 10
+
+        def read(self, data: bytes, *, name: str, uri: str) -> list[Document]:
+            seen.append(len(data))
+            raise BrokenFile(f"{name} at {uri} is too large")
+
+    indexer = Indexer(store, embedder=embedder, parser=Small(), chunk=chunk_lines, passage=own_text)
+    (folder / "a.txt").write_text("a" * 5000)
+    (failed,) = indexer.add_files([file(folder / "a.txt")])
+    assert isinstance(failed, Failed)
+    assert "too large" in failed.reason
+    assert seen == [11]
 
 
 def test_a_file_of_records_is_a_document_a_record(
@@ -245,3 +294,54 @@ def test_a_file_of_records_is_a_document_a_record(
     assert outcomes == {"file:r.jsonl#one": "unchanged", "file:r.jsonl#two": "replaced"}
     texts = stored_texts(store)
     assert "other" in texts["file:r.jsonl#two"]
+
+
+def test_documents_that_are_added_together_are_one_generation(
+    store: Store, indexer: Indexer, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction however many groups are embedded; progress is told before each group."""
+    monkeypatch.setattr(rag.indexing, "_CHUNKS_A_GROUP", 2)
+    told: list[tuple[int, int]] = []
+    documents = [make_document("a\nb\nc", uri="file:a"), make_document("d\ne", uri="file:b")]
+    done = indexer.add_together(documents, progress=lambda *numbers: told.append(numbers))
+    assert [(i.status, i.chunks, i.generation) for i in done] == [("added", 3, 1), ("added", 2, 1)]
+    assert told == [(0, 5), (2, 5), (4, 5)]
+    assert embedder.calls == [2, 2, 1]
+    with store.snapshot() as snapshot:
+        ids = snapshot.chunk_ids([document.id for document in documents]).tolist()
+        assert [chunk.text for chunk in snapshot.chunks(ids)] == ["a", "b", "c", "d", "e"]
+        for (chunks, rows), expected in zip(snapshot.added_since(0), ["abcde"], strict=True):
+            texts = "".join(chunk.text for chunk in chunks)
+            assert texts == expected
+            np.testing.assert_array_equal(rows, FakeEmbedder().embed_passages(list(expected)))
+
+
+def test_of_documents_added_together_the_known_are_left_alone(
+    store: Store, indexer: Indexer, embedder: CountingEmbedder
+) -> None:
+    """The same bytes are unchanged, others under the uri replace; of two in one call the last."""
+    same, old = make_document("same", uri="file:a"), make_document("old", uri="file:b")
+    indexer.add_together([same, old])
+    newer, newest = (make_document(text, uri="file:b") for text in ("newer", "newest"))
+    done = indexer.add_together([same, newer, newest])
+    assert [i.status for i in done] == ["unchanged", "replaced", "replaced"]
+    assert stored_texts(store) == {"file:a": "same", "file:b": "newest"}
+    calls = list(embedder.calls)
+    assert [i.generation for i in indexer.add_together([same, newest])] == [2, 2]
+    assert embedder.calls == calls
+
+
+@pytest.mark.parametrize("error", [NoText, BrokenFile, KeyboardInterrupt])
+def test_documents_that_are_added_together_go_in_all_or_none(
+    store: Store, indexer: Indexer, error: type[BaseException]
+) -> None:
+    """A document without text or with a NUL, or an end by whoever is told the progress."""
+    good = make_document("good", uri="file:a")
+    text = {NoText: " \n", BrokenFile: "a\0b"}.get(error, "also good")
+
+    def stop(_: int, __: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(error):
+        indexer.add_together([good, make_document(text, uri="file:b")], progress=stop)
+    assert stored_texts(store) == {}

@@ -152,3 +152,18 @@ def test_time_is_linear(unit):
         return time.process_time() - start
 
     assert seconds(80_000) < 12 * max(seconds(20_000), 0.01)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("text\n" + "-" * 200_000 + " x\ntext", id="a rule that is none"),
+        pytest.param("See p. 1\n" * 20_000, id="citations that go on"),
+        pytest.param("e" + "\u0301" * 200_000, id="combining marks"),
+    ],
+)
+def test_what_rules_look_for_in_vain_takes_no_time(text):
+    """Where time grew quadratically these would take hours, not seconds."""
+    start = time.process_time()
+    sentence_spans(text)
+    assert time.process_time() - start < 10

@@ -5,18 +5,18 @@ Importing this package loads none of the readers' libraries: each is imported wi
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import PurePath
 
 from rag.documents import Document
 from rag.errors import BrokenFile, EncryptedFile, InvalidRequest, NoText, UnsupportedFormat
-from rag.sources.content import Content, storable, to_document
+from rag.sources.content import Content, Extract, storable, to_document
 from rag.sources.dates import iso_day
 from rag.sources.files import find_files
 from rag.sources.kinds import DAMAGED_ZIP, ENCRYPTED_OFFICE, looks_like
 
-__all__ = ["SUFFIXES", "find_files", "read_bytes", "read_text"]
+__all__ = ["READERS", "SUFFIXES", "extract", "find_files", "read_bytes", "read_text"]
 
 _READERS = {
     ".docx": "docx",
@@ -30,6 +30,7 @@ _READERS = {
     ".xhtml": "html",
 }
 SUFFIXES = tuple(_READERS)
+READERS = tuple(sorted(f"rag.sources.{module}" for module in set(_READERS.values())))
 
 # The kinds of content that a reader takes beside text, and the suffix that a kind should have.
 _TAKES = {
@@ -43,12 +44,18 @@ _SUFFIX_OF = {"Word document (.docx)": ".docx", "HTML page": ".html", "PDF file"
 
 
 def read_bytes(data: bytes, *, name: str, uri: str) -> list[Document]:
-    """Read the file `name` with the content `data` as documents under `uri`.
+    """Read the file `name` with the content `data` as documents under `uri`, in this process.
 
+    Files of others are better read by `rag.sources.isolation`, which does the same within limits.
     The suffix of `name` chooses the reader; content that is plainly of another kind is refused. One
     document, except for .jsonl: there one a record, its uri ending in # and the record's id, or its
     line number where it has none. Raises a SourceError that says what to do.
     """
+    return [to_document(one, name=name, uri=uri, data=data) for one in extract(data, name=name)]
+
+
+def extract(data: bytes, *, name: str) -> Iterator[Extract]:
+    """Yield what the reader for `name` makes of `data`; raises as `read_bytes` does."""
     suffix = PurePath(name).suffix.lower()
     if suffix not in _READERS:
         raise _unsupported(suffix, data=data)
@@ -59,12 +66,10 @@ def read_bytes(data: bytes, *, name: str, uri: str) -> list[Document]:
     _check_kind(data, module=module, suffix=suffix)
     reader = import_module(f"rag.sources.{module}")
     if module == "jsonl":
-        return [
-            to_document(record.content, name=name, uri=f"{uri}#{record.id}", data=record.line)
-            for record in reader.read_records(data)
-        ]
-    read: Callable[[bytes], Content] = reader.read
-    return [to_document(read(data), name=name, uri=uri, data=data)]
+        yield from reader.read_records(data)
+    else:
+        read: Callable[[bytes], Content] = reader.read
+        yield Extract(record=None, sha256=None, content=read(data))
 
 
 def read_text(
@@ -101,7 +106,8 @@ def read_text(
     )
     data = json.dumps(given, sort_keys=True).encode()
     name = uri or f"text:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return to_document(content, name=name, uri=name, data=data)
+    whole = Extract(record=None, sha256=None, content=content)
+    return to_document(whole, name=name, uri=name, data=data)
 
 
 def _check_kind(data: bytes, *, module: str, suffix: str) -> None:

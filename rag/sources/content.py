@@ -11,6 +11,9 @@ from rag.errors import NoText
 
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?")
+# Characters; what is longer is prose that is marked wrongly. Headings stand in every chunk's path.
+_LONGEST_TITLE = 300
+_LONGEST_HEADING = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,19 @@ class Content:
     headings: tuple[Heading, ...]
     pages: tuple[Page, ...]
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """What a reader made of one document, before it has a uri.
+
+    `record` tells the documents of one file apart, None where the file is one document. `sha256` is
+    the hex digest of the document's own bytes, None where they are the whole file.
+    """
+
+    record: str | None
+    sha256: str | None
+    content: Content
 
 
 def storable(text: str) -> str:
@@ -94,30 +110,38 @@ class TextBuilder:
         return tuple(self._headings)
 
 
-def to_document(content: Content, *, name: str, uri: str, data: bytes) -> Document:
-    """Return the Document of `content`, read from the bytes `data` of the file `name`.
+def to_document(extract: Extract, *, name: str, uri: str, data: bytes) -> Document:
+    """Return the Document that was read from the bytes `data` of the file `name` at `uri`.
 
-    The title is the source's own, else its first heading, else the stem of the file's name. Raises
-    NoText for a text of white space only.
+    The title is the source's own, else its first heading, else the stem of the file's name; titles
+    and headings are cut where they are too long to be any. Raises NoText for a text of white space
+    only.
     """
+    content = extract.content
     if not content.text.strip():
         message = "the file holds no text, only white space: there is nothing to read in it"
         raise NoText(message)
+    if extract.record is not None:
+        uri = f"{uri}#{extract.record}"
     first_heading = next((heading.text for heading in content.headings if heading.text), None)
     candidates = (content.title, first_heading, PurePath(name).stem, name)
     titles = (one_line(candidate) for candidate in candidates if candidate)
     return Document(
         id=document_id(uri),
         uri=uri,
-        title=next((title for title in titles if title), "Untitled"),
+        title=next((_cut(title, _LONGEST_TITLE) for title in titles if title), "Untitled"),
         media_type=content.media_type,
         text=content.text,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=extract.sha256 or hashlib.sha256(data).hexdigest(),
         published=content.published,
         sections=_sections(content.headings, length=len(content.text)),
         pages=content.pages,
         metadata={storable(key): storable(value) for key, value in content.metadata.items()},
     )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
 def _sections(headings: tuple[Heading, ...], *, length: int) -> tuple[Section, ...]:
@@ -133,6 +157,6 @@ def _sections(headings: tuple[Heading, ...], *, length: int) -> tuple[Section, .
         if heading.level > 0:
             open_headings.append(heading)
         start = heading.start
-        path = tuple(outer.text for outer in open_headings if outer.text)
+        path = tuple(_cut(outer.text, _LONGEST_HEADING) for outer in open_headings if outer.text)
     sections.append(Section(start=start, end=length, path=path))
     return tuple(sections)

@@ -24,7 +24,7 @@ def iso_day(value: str) -> str | None:
             return date(year, month, day).isoformat()
         except ValueError:
             return None
-    if len(value) > _LONGEST:
+    if not value.strip() or len(value) > _LONGEST:
         return None
     try:
         days = {

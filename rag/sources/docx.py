@@ -1,6 +1,5 @@
 """Word documents: paragraphs, lists and tables in the order of the body, notes at the end."""
 
-import re
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,15 +11,14 @@ from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.opc.exceptions import OpcError
 from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
-from docx.styles.style import BaseStyle, ParagraphStyle
 from lxml import etree
 from lxml.etree import _Element
 
 from rag.errors import BrokenFile, EncryptedFile
 from rag.sources.content import Content, TextBuilder, one_line
+from rag.sources.word_styles import Style, Styles, number_formats, value_of
 
 _LARGEST = 500_000_000  # bytes unpacked; more is a zip bomb, or nothing that memory should hold
-_HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 # What python-docx and the libraries below it raise on damaged files.
 _DAMAGE = (
     zipfile.BadZipFile, ZlibError, EOFError, OSError, NotImplementedError, OpcError,
@@ -46,11 +44,13 @@ def read(data: bytes) -> Content:
         _check_archive(data)
         document = docx.Document(BytesIO(data))
         text = TextBuilder()
-        _Body(document, text=text).add(document.element.body)
+        styles = Styles(document)
+        _Body(document, styles=styles, text=text).add(document.element.body)
         for note in _notes(document):
             text.add(note)
         properties = document.core_properties
-        title, author, created = properties.title, properties.author, properties.created
+        title = properties.title or _styled_title(document, styles=styles)
+        author, created = properties.author, properties.created
     except _DAMAGE as error:
         message = f"the Word document is damaged: open it in Word and save it again ({error})"
         raise BrokenFile(message) from error
@@ -59,7 +59,7 @@ def read(data: bytes) -> Content:
     return Content(
         media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         text=text.text,
-        title=title or _styled_title(document),
+        title=title,
         published=created.date().isoformat() if created else None,
         headings=text.headings,
         pages=(),
@@ -81,15 +81,10 @@ def _check_archive(data: bytes) -> None:
 class _Body:
     """Adds the blocks of a body to a text, counting the items of its numbered lists."""
 
-    def __init__(self, document: WordDocument, *, text: TextBuilder) -> None:
+    def __init__(self, document: WordDocument, *, styles: Styles, text: TextBuilder) -> None:
         self._text = text
-        self._styles = {
-            style.style_id: style for style in document.styles if isinstance(style, ParagraphStyle)
-        }
-        self._default = next(
-            (key for key, style in self._styles.items() if style.name == "Normal"), None
-        )
-        self._formats = _number_formats(document)
+        self._styles = styles
+        self._formats = number_formats(document)
         self._counts: dict[tuple[str, int], int] = {}
         self._in_list = False
 
@@ -105,7 +100,7 @@ class _Body:
 
     def _paragraph(self, paragraph: _Element) -> None:
         text = _text_of(paragraph).strip()
-        style = self._style(paragraph)
+        style = self._styles.of(paragraph)
         level = _heading_level(paragraph, style)
         marker = "" if level or not text else self._marker(paragraph, style)
         separator = "\n" if marker and self._in_list else "\n\n"
@@ -115,14 +110,9 @@ class _Body:
         for box in _boxes(paragraph):
             self.add(box)
 
-    def _style(self, paragraph: _Element) -> ParagraphStyle | None:
-        style_id = _value(paragraph, "w:pPr/w:pStyle") or self._default
-        return self._styles.get(style_id) if style_id else None
-
-    def _marker(self, paragraph: _Element, style: ParagraphStyle | None) -> str:
-        properties = [paragraph, *(ancestor.element for ancestor in _lineage(style))]
-        number = next(filter(None, (_value(p, "w:pPr/w:numPr/w:numId") for p in properties)), "0")
-        indent = next(filter(None, (_value(p, "w:pPr/w:numPr/w:ilvl") for p in properties)), "0")
+    def _marker(self, paragraph: _Element, style: Style) -> str:
+        number = value_of(paragraph, "w:pPr/w:numPr/w:numId") or style.number or "0"
+        indent = value_of(paragraph, "w:pPr/w:numPr/w:ilvl") or style.indent or "0"
         if number == "0" or not indent.isdecimal():  # 0 takes a paragraph out of its style's list
             return ""
         level = int(indent)
@@ -173,53 +163,17 @@ def _boxes(paragraph: _Element) -> Iterator[_Element]:
             yield box
 
 
-def _lineage(style: BaseStyle | None) -> Iterator[ParagraphStyle]:
-    """Yield a style and the ones it is based on, at most ten: a damaged file may have a loop."""
-    for _ in range(10):
-        if not isinstance(style, ParagraphStyle):
-            return
-        yield style
-        style = style.base_style
-
-
-def _heading_level(paragraph: _Element, style: ParagraphStyle | None) -> int | None:
-    for ancestor in _lineage(style):
-        if match := _HEADING.fullmatch(ancestor.name or ""):
-            return int(match.group(1))
-    sources = [paragraph, *(ancestor.element for ancestor in _lineage(style))]
-    outline = next(filter(None, (_value(one, "w:pPr/w:outlineLvl") for one in sources)), "9")
+def _heading_level(paragraph: _Element, style: Style) -> int | None:
+    if style.heading is not None:
+        return style.heading
+    outline = value_of(paragraph, "w:pPr/w:outlineLvl") or style.outline or "9"
     return int(outline) + 1 if outline in set("012345678") else None  # 9 is body text
 
 
-def _styled_title(document: WordDocument) -> str | None:
-    texts = (one.text for one in document.paragraphs if one.style and one.style.name == "Title")
+def _styled_title(document: WordDocument, *, styles: Styles) -> str | None:
+    paragraphs = document.element.body.iterchildren(qn("w:p"))
+    texts = (_text_of(one) for one in paragraphs if styles.of(one).name == "Title")
     return next((text for text in texts if text.strip()), None)
-
-
-def _number_formats(document: WordDocument) -> dict[tuple[str, int], str]:
-    """Return the format ("bullet", "decimal", ...) of each list and level."""
-    numbering = next(
-        (
-            relation.target_part.element
-            for relation in document.part.rels.values()
-            if relation.reltype == RELATIONSHIP_TYPE.NUMBERING
-        ),
-        None,
-    )
-    if numbering is None:
-        return {}
-    abstract = {
-        one.get(qn("w:abstractNumId")): {
-            int(level.get(qn("w:ilvl")) or 0): _value(level, "w:numFmt") or "decimal"
-            for level in one.iterchildren(qn("w:lvl"))
-        }
-        for one in numbering.iterchildren(qn("w:abstractNum"))
-    }
-    return {
-        (number.get(qn("w:numId")), level): kind
-        for number in numbering.iterchildren(qn("w:num"))
-        for level, kind in abstract.get(_value(number, "w:abstractNumId"), {}).items()
-    }
 
 
 def _notes(document: WordDocument) -> Iterator[str]:
@@ -229,9 +183,3 @@ def _notes(document: WordDocument) -> Iterator[str]:
                 for note in parse_xml(relation.target_part.blob):
                     if note.get(qn("w:type")) is None:  # others are separator lines
                         yield " ".join(_text_of(one) for one in note.iter(qn("w:p")))
-
-
-def _value(element: _Element, path: str) -> str | None:
-    """Return the w:val of the element that is found under `path`, None where there is none."""
-    found = element.find("/".join(qn(step) for step in path.split("/")))
-    return None if found is None else found.get(qn("w:val"))

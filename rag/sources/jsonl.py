@@ -1,53 +1,45 @@
 """JSON Lines: one record a line, each a document of its own."""
 
+import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rag.errors import BrokenFile, NoText
-from rag.sources.content import Content, clean, one_line
+from rag.sources.content import Content, Extract, clean, one_line
 from rag.sources.dates import iso_day
 from rag.sources.text import decode
 
 _DATE_KEYS = ("published", "date")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One record: its `id`, or its 1-based line number where it has none; `line` is its bytes."""
-
-    id: str
-    line: bytes
-    content: Content
-
-
-def read_records(data: bytes) -> Iterator[Record]:
+def read_records(data: bytes) -> Iterator[Extract]:
     """Yield the records in order; empty lines are skipped.
 
-    `title` and `published` (or `date`) are what they say, every other scalar is metadata. Raises
-    BrokenFile, naming the line, for one that is not a JSON object with a string `text` that holds
-    visible text, and for an id that an earlier line has.
+    A record is known by its `id`, or by its 1-based line number where it has none. `title` and
+    `published` (or `date`) are what they say, every other scalar is metadata. Raises BrokenFile,
+    naming the line, for one that is not a JSON object with a string `text` that holds visible text,
+    and for an id that an earlier line has.
     """
     seen: dict[str, int] = {}
     # Line feeds only: JSON strings may hold the other line ends that splitlines knows.
     for number, line in enumerate(decode(data).text.split("\n"), start=1):
         if not line.strip():
             continue
-        record = _record(line.strip(), number=number)
-        if record.id in seen:
-            first = seen[record.id]
+        extract = _extract(line.strip(), number=number)
+        name = str(extract.record)
+        if name in seen:
             message = (
-                f"lines {first} and {number} have the same id {record.id!r}: give each its own"
+                f"lines {seen[name]} and {number} have the same id {name!r}: give each its own"
             )
             raise BrokenFile(message)
-        seen[record.id] = number
-        yield record
+        seen[name] = number
+        yield extract
     if not seen:
         message = "the file holds no record: write one JSON object with a key text on each line"
         raise NoText(message)
 
 
-def _record(line: str, *, number: int) -> Record:
+def _extract(line: str, *, number: int) -> Extract:
     try:
         values = json.loads(line, parse_constant=_refuse_constant)
     except RecursionError as error:
@@ -80,8 +72,11 @@ def _record(line: str, *, number: int) -> Record:
         pages=(),
         metadata=strings,
     )
-    record_id = strings.pop("id", str(number))
-    return Record(id=record_id, line=line.encode(), content=content)
+    return Extract(
+        record=strings.pop("id", str(number)),
+        sha256=hashlib.sha256(line.encode()).hexdigest(),
+        content=content,
+    )
 
 
 def _refuse_constant(name: str) -> None:
