@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,9 @@ import numpy.typing as npt
 from rag.answers import group_spans
 from rag.chunks import Chunk
 from rag.embedding.embedder import Embedder
+from rag.metrics.confidence import auroc, calibration_error, coverage_at_error, reliability
+from rag.metrics.intervals import Figure, bootstrap, mean
+from rag.metrics.texts import RIGHT_F1, exact_match, f1_score
 from rag.reading.calibration import FEATURES, Calibration, features
 from rag.reading.reader import Reader
 from rag.retrieval.fusion import fuse
@@ -16,12 +20,8 @@ from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Hit
 from rag.store import AddedChunk
 from rag.training.data import Example
-from rag.training.evaluation import Figure, auroc, bootstrap, exact_match, f1_score
 
 Floats = npt.NDArray[np.float64]
-
-RIGHT_F1 = 0.6
-"""An answer whose words overlap a right one's by this F1 or more counts as right."""
 
 _ALTERNATIVES = 3
 _RIDGE = 1.0
@@ -107,14 +107,15 @@ def judge(
     """Ask every question over the corpus and judge the strongest few different answers."""
     judged = []
     for number, example in enumerate(examples):
+        golds = [gold.text for gold in example.answers]
         hits = search(example.question)
         spans = reader.read(example.question, [hit.chunk for hit in hits])
         judged += [
             Judged(
                 question=number,
                 features=features(group.evidence),
-                exact=exact_match(group.spans[0].text, example),
-                f1=f1_score(group.spans[0].text, example),
+                exact=exact_match(group.spans[0].text, golds) if golds else 0.0,
+                f1=f1_score(group.spans[0].text, golds) if golds else 0.0,
             )
             for group in group_spans(spans, hits)[:_ALTERNATIVES]
         ]
@@ -144,38 +145,24 @@ def corpus_report(examples: Sequence[Example], judged: Sequence[Judged]) -> Corp
     exact = np.array([judged[row].exact for row in known])
     f1 = np.array([judged[row].f1 for row in known])
     count = len(firsts)
-
-    def coverage(rows: npt.NDArray[np.int64]) -> float:
-        cut = _threshold(confidence[rows], right[rows], 0.9)
-        return float((confidence[rows] >= cut).sum() / len(rows) * count / len(examples))
-
     return CorpusReport(
         questions=len(examples),
-        exact=bootstrap(lambda rows: float(exact[rows].mean()), len(known)),
-        f1=bootstrap(lambda rows: float(f1[rows].mean()), len(known)),
-        coverage=bootstrap(coverage, count),
-        auroc=bootstrap(lambda rows: auroc(confidence[rows], right[rows]), count),
-        calibration_error=bootstrap(
-            lambda rows: calibration_error(confidence[rows], right[rows]), count
+        exact=bootstrap(partial(mean, exact), len(known)),
+        f1=bootstrap(partial(mean, f1), len(known)),
+        # Questions without any candidate are not among the answers, but not answered either.
+        coverage=bootstrap(
+            lambda weights: (
+                coverage_at_error(confidence, right, error=0.1, weights=weights)
+                * (count / len(examples))
+            ),
+            count,
         ),
-        bins=tuple(reliability(confidence, right)),
+        auroc=bootstrap(lambda weights: auroc(confidence, right, weights=weights), count),
+        calibration_error=bootstrap(
+            lambda weights: calibration_error(confidence, right, weights=weights), count
+        ),
+        bins=tuple((b.confidence, b.right, b.count) for b in reliability(confidence, right)),
     )
-
-
-def reliability(confidence: Floats, right: npt.NDArray[np.bool_]) -> list[tuple[float, float, int]]:
-    """Return mean confidence, share of right answers and count of ten bins of equal counts."""
-    order = np.argsort(confidence, kind="stable")
-    return [
-        (float(confidence[part].mean()), float(right[part].mean()), len(part))
-        for part in np.array_split(order, 10)
-        if len(part)
-    ]
-
-
-def calibration_error(confidence: Floats, right: npt.NDArray[np.bool_]) -> float:
-    """Return the mean distance between confidence and accuracy over the bins of `reliability`."""
-    bins = reliability(confidence, right)
-    return sum(abs(mean - share) * count for mean, share, count in bins) / len(confidence)
 
 
 def _first_answers(judged: Sequence[Judged]) -> tuple[Floats, list[int]]:

@@ -5,7 +5,6 @@ from rag.reading.calibration import FEATURES
 from rag.reading.onnx import OnnxReader
 from rag.training.calibrating import (
     Judged,
-    calibration_error,
     corpus_report,
     corpus_search,
     fit,
@@ -52,12 +51,6 @@ def test_confidences_of_held_out_questions_are_calibrated():
     result = corpus_report(EXAMPLES[1:2] * len(judged), judged)
     assert result.calibration_error.value < 0.03
     assert result.auroc.value == pytest.approx(0.82, abs=0.05)
-
-
-def test_calibration_error_of_overconfidence():
-    """Always 0.9 sure and right half of the time: 0.4 off."""
-    right = np.tile([True, False], 50)
-    assert calibration_error(np.full(100, 0.9), right) == pytest.approx(0.4)
 
 
 def test_questions_are_judged_over_the_corpus(trained, tmp_path):
