@@ -50,7 +50,10 @@ class Answered:
 
 
 class Answerer:
-    """Answers questions over one store; safe to use from several threads."""
+    """Answers questions over one store; safe to use from several threads.
+
+    `min_confidence` withholds answers below it; None takes the reader's own threshold.
+    """
 
     def __init__(
         self,
@@ -60,10 +63,10 @@ class Answerer:
         reader: Reader,
         min_confidence: float | None = None,
     ) -> None:
-        self._store = store
         self._retriever = retriever
-        self._reader = reader
-        self._min_confidence = (
+        self.store: Final = store
+        self.reader: Final = reader
+        self.min_confidence: Final = (
             reader.calibration.min_confidence if min_confidence is None else min_confidence
         )
         # The indexes follow the generations in order, one search at a time.
@@ -71,9 +74,9 @@ class Answerer:
 
     def warm_up(self) -> None:
         """Bring the indexes up to the store and run every model once."""
-        with self._retrieving, self._store.snapshot() as snapshot:
+        with self._retrieving, self.store.snapshot() as snapshot:
             hits = self._retriever.retrieve(snapshot, "Ready?", k=1, filters=Filters())
-        self._reader.read("Ready?", [hit.chunk for hit in hits] or [_WARM_UP])
+        self.reader.read("Ready?", [hit.chunk for hit in hits] or [_WARM_UP])
 
     def search(
         self, question: str, *, k: int = 10, filters: Filters = Filters(), mode: Mode = "hybrid"
@@ -83,7 +86,7 @@ class Answerer:
         started = time.perf_counter()
         with ExitStack() as stack:
             with self._retrieving:
-                snapshot = stack.enter_context(self._store.snapshot())
+                snapshot = stack.enter_context(self.store.snapshot())
                 hits = self._retriever.retrieve(snapshot, question, k=k, filters=filters, mode=mode)
             ids = dict.fromkeys(hit.chunk.document for hit in hits)
             return Found(
@@ -102,6 +105,7 @@ class Answerer:
         answers: int = 3,
         k: int = 10,
         filters: Filters = Filters(),
+        mode: Mode = "hybrid",
         min_confidence: float | None = None,
     ) -> Answered:
         """Return at most `answers` answers read from k passages.
@@ -114,17 +118,17 @@ class Answerer:
             raise InvalidRequest(
                 f"answers must be from 1 to {MAX_ANSWERS}, not {answers}.", pointer="/answers"
             )
-        threshold = self._min_confidence if min_confidence is None else min_confidence
+        threshold = self.min_confidence if min_confidence is None else min_confidence
         if not 0.0 <= threshold <= 1.0:
             raise InvalidRequest("min_confidence must be from 0 to 1.", pointer="/min_confidence")
-        found = self.search(question, k=k, filters=filters)
+        found = self.search(question, k=k, filters=filters, mode=mode)
         started = time.perf_counter()
-        spans = self._reader.read(question, [hit.chunk for hit in found.hits])
+        spans = self.reader.read(question, [hit.chunk for hit in found.hits])
         read = time.perf_counter()
         built, best = build_answers(
             group_spans(spans, found.hits),
             found.hits,
-            calibration=self._reader.calibration,
+            calibration=self.reader.calibration,
             document=found.documents.__getitem__,
             limit=answers,
             min_confidence=threshold,
@@ -133,7 +137,7 @@ class Answerer:
         timings = {"read": _ms(read - started), "answer": _ms(done - read)}
         return Answered(
             found=replace(found, timings_ms=found.timings_ms | timings),
-            reader=self._reader.name,
+            reader=self.reader.name,
             answers=tuple(built),
             abstention=None if built else _abstention(found, filters, spans=len(spans), best=best),
         )

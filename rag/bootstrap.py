@@ -1,95 +1,244 @@
 """The composition root: the only module that names implementations."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from rag import catalog
 from rag.answering import Answerer
+from rag.catalog import Recipe, directory_of, require, settings_of
 from rag.chunking import ChunkingOptions, chunk_document
+from rag.chunks import Chunk
+from rag.documents import Document
 from rag.embedding.embedder import Embedder
 from rag.embedding.passages import RECIPE, passage_text
-from rag.embedding.weights import Weights, find_weights
+from rag.embedding.tokens import Tokens
+from rag.embedding.weights import MINILM, Weights, find_weights
+from rag.errors import SettingsError
+from rag.home import Engine, Home, Making
 from rag.indexing import Indexer
 from rag.reading.calibration import load_calibration
+from rag.reading.opening import open_window_reader
 from rag.reading.reader import Reader
+from rag.reindexing import Progress, reindex
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.settings import Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.sources.isolation import IsolatedParser
+from rag.sources.limits import Limits
 from rag.store import Store
+from rag.thresholds import FILE, changed_since, load_threshold
 
-COLLECTION: Final = "default"
 _OVERLAP_TOKENS: Final = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """One collection, ready to be asked and changed."""
+@contextmanager
+def open_engine(
+    settings: Settings,
+    *,
+    collection: str = DEFAULT_COLLECTION,
+    create: bool = True,
+    measuring: bool = False,
+) -> Iterator[Engine]:
+    """Open a collection and the models for it; raise RagError for whatever is missing or wrong.
 
-    store: Store
-    answerer: Answerer
-    indexer: Indexer
+    Where there is no default collection it is made, unless `create` is False. `measuring` passes
+    over a threshold that no longer holds, as whoever measures a new one must.
+    """
+    with open_home(settings, create=create, measuring=measuring) as home:
+        yield home.engine(collection)
 
 
 @contextmanager
-def open_engine(settings: Settings) -> Iterator[Engine]:
-    """Open a collection and the models for it; raise RagError for whatever is missing or wrong."""
-    with open_store(settings) as store:
-        yield build_engine(settings, store=store)
+def open_store(
+    settings: Settings, *, collection: str = DEFAULT_COLLECTION, create: bool = True
+) -> Iterator[Store]:
+    """Open a collection without its models, as `open_engine` does."""
+    with open_home(settings, create=create) as home:
+        yield home.store(collection)
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
-    """Open the collection's store, made if there is none, without loading a model."""
-    store = build_store(settings)
+def open_home(
+    settings: Settings, *, create: bool = True, measuring: bool = False
+) -> Iterator[Home]:
+    """Open the settings' home, of which each collection opens at its first use."""
+    home = build_home(settings, create=create, measuring=measuring)
     try:
-        yield store
+        yield home
+    finally:
+        home.close()
+
+
+def build_home(settings: Settings, *, create: bool = True, measuring: bool = False) -> Home:
+    """Return the settings' home; has to be closed."""
+    return Home(settings.home, Opening(settings, create=create, measuring=measuring))
+
+
+class Opening:
+    """Opens collections as their settings say; those that take the same models share them."""
+
+    def __init__(self, settings: Settings, *, create: bool, measuring: bool) -> None:
+        self._settings: Final = settings
+        self._create: Final = create
+        self._measuring: Final = measuring
+        self._parser: Final = build_parser(settings)
+        self._models: Final[dict[str, tuple[Embedder, Reader]]] = {}
+        self._models_lock: Final = threading.Lock()
+
+    def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
+        """Open a store; StaleIndex unless the settings made it, or that does not matter."""
+        settings = settings_of(self._settings, collection)
+        return Store(
+            directory_of(settings.home, collection),
+            fingerprint=None if whatever_made_with else index_fingerprint(settings),
+            create=self._create and collection == DEFAULT_COLLECTION,
+            min_free_bytes=settings.min_free_bytes,
+        )
+
+    def build_engine(self, collection: str, *, store: Store) -> Engine:
+        """Return the ways to ask and change an open store."""
+        from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
+
+        settings = settings_of(self._settings, collection)
+        embedder, reader = self._models_for(settings)
+        retriever = Retriever(
+            embedder=embedder,
+            vectors=partial(FaissIndex, embedder.dim, threads=settings.threads),
+            lexical=LexicalIndex,
+        )
+        confidence = min_confidence(
+            settings, collection=collection, reader=reader, measuring=self._measuring
+        )
+        return Engine(
+            store=store,
+            answerer=Answerer(store, retriever=retriever, reader=reader, min_confidence=confidence),
+            indexer=Indexer(
+                store,
+                parser=self._parser,
+                embedder=embedder,
+                passage=partial(_passage, tokens=embedder.tokens),
+                chunk=partial(
+                    chunk_document, options=_chunking(settings), tokenizer=embedder.tokens
+                ),
+            ),
+        )
+
+    def making(self, collection: str) -> Making:
+        """Return what a collection is made with, which loads its models."""
+        settings = settings_of(self._settings, collection)
+        embedder, reader = self._models_for(settings)
+        options = _chunking(settings)
+        return Making(
+            embedder=embedder.name,
+            embedder_sha256=embedder.fingerprint,
+            reader=reader.name,
+            chunk_tokens=options.max_tokens,
+            overlap_tokens=options.overlap_tokens,
+            fingerprint=index_fingerprint(settings),
+        )
+
+    def create(self, collection: str, *, chunk_tokens: int | None) -> None:
+        """Make an empty collection, for which the present settings stay in force."""
+        settings = self._settings
+        if chunk_tokens is not None:
+            settings = replace(settings, chunk_tokens=chunk_tokens)
+        create_collection(settings, collection)
+
+    def close(self) -> None:
+        """End the process that reads files."""
+        self._parser.close()
+
+    def _models_for(self, settings: Settings) -> tuple[Embedder, Reader]:
+        """Return the models of a collection's settings, loaded once however many name them."""
+        key = _weights(settings.embedder).sha256
+        with self._models_lock:
+            if key not in self._models:
+                embedder = open_embedder(settings)
+                others = [reader for _, reader in self._models.values()]
+                # Only the reader of sentences depends on an embedder.
+                reader = (
+                    others[0]
+                    if others and settings.reader != "sentence"
+                    else open_reader(settings, embedder=embedder)
+                )
+                self._models[key] = embedder, reader
+            return self._models[key]
+
+
+def create_collection(settings: Settings, name: str) -> None:
+    """Make an empty collection for which the settings' embedder and chunk size stay in force.
+
+    Raises as `rag.catalog.create` does, and ModelError for an embedder that is not there.
+    """
+    weights = _weights(settings.embedder)
+    recipe = Recipe(
+        # A path must not change its meaning with the directory that a command is called in.
+        embedder=MINILM if settings.embedder == MINILM else str(weights.directory),
+        chunk_tokens=settings.chunk_tokens,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    fingerprint = index_fingerprint(settings)
+    catalog.create(
+        settings.home,
+        name,
+        recipe=recipe,
+        fill=lambda directory: Store(directory, fingerprint=fingerprint).close(),
+        limit=settings.collections,
+    )
+
+
+def index_fingerprint(settings: Settings) -> str:
+    """Return what names all that the chunks and vectors made with the settings depend on."""
+    return "; ".join(
+        (
+            f"embedding model {_weights(settings.embedder).sha256}",
+            _chunking(settings).fingerprint,
+            f"passages embedded by rule {RECIPE}",
+        )
+    )
+
+
+def reindex_collection(
+    settings: Settings, *, collection: str = DEFAULT_COLLECTION
+) -> Iterator[Progress]:
+    """Bring a collection's index up to its settings, as `reindex` does."""
+    require(settings.home, collection)
+    settings = settings_of(settings, collection)
+    store = Store(
+        directory_of(settings.home, collection),
+        fingerprint=None,
+        create=False,
+        min_free_bytes=settings.min_free_bytes,
+    )
+    try:
+        embedder = open_embedder(settings)
+        yield from reindex(
+            store,
+            fingerprint=index_fingerprint(settings),
+            embedder=embedder,
+            passage=partial(_passage, tokens=embedder.tokens),
+            chunk=partial(chunk_document, options=_chunking(settings), tokenizer=embedder.tokens),
+        )
     finally:
         store.close()
 
 
-def build_store(settings: Settings) -> Store:
-    """Return the collection's store, made if there is none."""
-    fingerprint = "; ".join(
-        (
-            f"embedder {_weights(settings.embedder).sha256}",
-            _chunking(settings).fingerprint,
-            f"passages {RECIPE}",
+def build_parser(settings: Settings) -> IsolatedParser:
+    """Return what reads files within the settings' limits; has to be closed."""
+    return IsolatedParser(
+        Limits(
+            seconds=settings.parse_seconds,
+            memory=settings.parse_bytes,
+            characters=settings.parse_characters,
         )
-    )
-    return Store(settings.home / "collections" / COLLECTION, fingerprint=fingerprint)
-
-
-def build_engine(settings: Settings, *, store: Store) -> Engine:
-    """Return the ways to ask and change a store."""
-    from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
-
-    embedder = open_embedder(settings)
-    retriever = Retriever(
-        embedder=embedder,
-        vectors=FaissIndex(embedder.dim, threads=settings.threads),
-        lexical=LexicalIndex(),
-    )
-    return Engine(
-        store=store,
-        answerer=Answerer(
-            store,
-            retriever=retriever,
-            reader=open_reader(settings, embedder=embedder),
-            min_confidence=settings.min_confidence,
-        ),
-        indexer=Indexer(
-            store,
-            embedder=embedder,
-            passage=lambda document, chunk: passage_text(
-                chunk, title=document.title, tokens=embedder.tokens
-            ),
-            chunk=partial(chunk_document, options=_chunking(settings), tokenizer=embedder.tokens),
-        ),
     )
 
 
@@ -110,10 +259,54 @@ def open_reader(settings: Settings, *, embedder: Embedder) -> Reader:
         calibration = resources.files("rag.reading") / "sentence-calibration.json"
         with resources.as_file(calibration) as file:
             return SentenceReader(embedder, calibration=load_calibration(file))
-    from rag.reading.onnx import SHIPPED, OnnxReader  # noqa: PLC0415  (loads ONNX Runtime)
+    if settings.reader == "trained":
+        from rag.reading.onnx import OnnxReader  # noqa: PLC0415  (loads ONNX Runtime)
 
-    directory = SHIPPED if settings.reader == "trained" else Path(settings.reader).expanduser()
-    return OnnxReader(directory, threads=settings.threads)
+        return OnnxReader(threads=settings.threads)
+    return open_window_reader(
+        settings.reader, cache=settings.home / "models", threads=settings.threads
+    )
+
+
+def threshold_file(settings: Settings, *, collection: str = DEFAULT_COLLECTION) -> Path:
+    """Return where a collection's threshold lies, if it has one."""
+    return directory_of(settings.home, collection) / FILE
+
+
+def min_confidence(
+    settings: Settings,
+    *,
+    collection: str = DEFAULT_COLLECTION,
+    reader: Reader,
+    measuring: bool = False,
+) -> float:
+    """Return the confidence from which on answers are given from a collection.
+
+    The setting goes before the collection's threshold, and that before the reader's own. Raises
+    SettingsError where the threshold cannot keep its promise with this reader and index, unless
+    this is for `measuring`.
+    """
+    if settings.min_confidence is not None:
+        return settings.min_confidence
+    file = threshold_file(settings, collection=collection)
+    threshold = load_threshold(file)
+    if threshold is None:
+        return reader.calibration.min_confidence
+    changed = changed_since(
+        threshold,
+        reader=reader.name,
+        calibration=reader.calibration,
+        index=index_fingerprint(settings_of(settings, collection)),
+    )
+    if not changed:
+        return threshold.min_confidence
+    if measuring:
+        return reader.calibration.min_confidence
+    raise SettingsError(
+        f"{file} promises that {threshold.precision:.0%} of the answers are right, which was "
+        f"measured with {'; '.join(changed)}. Measure again (rag eval run, then rag eval "
+        "threshold), or give the promise up: delete the file or set RAG_MIN_CONFIDENCE."
+    )
 
 
 def file_uri(path: Path, *, home: Path) -> str:
@@ -128,10 +321,15 @@ def file_uri(path: Path, *, home: Path) -> str:
     return os.fsencode(place.as_posix()).decode("utf-8", "backslashreplace")
 
 
+def _passage(document: Document, chunk: Chunk, *, tokens: Tokens) -> str:
+    return passage_text(chunk, title=document.title, tokens=tokens)
+
+
 @cache
 def _weights(embedder: str) -> Weights:
     return find_weights(embedder)
 
 
 def _chunking(settings: Settings) -> ChunkingOptions:
-    return ChunkingOptions(max_tokens=settings.chunk_tokens, overlap_tokens=_OVERLAP_TOKENS)
+    overlap = min(_OVERLAP_TOKENS, settings.chunk_tokens // 2)
+    return ChunkingOptions(max_tokens=settings.chunk_tokens, overlap_tokens=overlap)

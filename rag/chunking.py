@@ -57,7 +57,10 @@ class ChunkingOptions:
     @property
     def fingerprint(self) -> str:
         """Names all that decides where a text is cut, but for the tokenizer."""
-        return f"chunking-{_RECIPE}:max={self.max_tokens}:overlap={self.overlap_tokens}"
+        return (
+            f"chunks of at most {self.max_tokens} tokens, up to {self.overlap_tokens} of them "
+            f"repeated, cut by rule {_RECIPE}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

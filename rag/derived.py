@@ -77,7 +77,7 @@ def _read(directory: Path, derivation: Derivation[FactsT]) -> FactsT | None:
         facts = msgspec.json.decode(stamp.facts, type=derivation.facts)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         _LOG.warning("%s is damaged (%s) and is made anew.", directory, error)
         return None
     if found != stamp.files:

@@ -3,16 +3,20 @@
 RagError
 ├── InvalidRequest            the request itself is wrong: change it
 ├── NotFound                  no such document: look at the list
+├── Conflict                  what there is already stands against it: look, then decide
 ├── SourceError               a file could not be taken in
 │   ├── UnsupportedFormat     of a kind that no reader here understands: convert it
 │   ├── BrokenFile            damaged, or not what its name says
 │   ├── EncryptedFile         needs a password: decrypt it first
 │   ├── NoText                empty, or only pictures (scans): run OCR first
+│   ├── BeyondLimit           takes more time, memory or text than is allowed: split it
 │   └── UnreadableFile        the operating system refused it
 ├── ModelError                a model's files are missing, altered or unusable
 ├── SettingsError             a setting is unknown or has no valid value
 ├── StoreError                the index on disk cannot be used as it is
-│   └── StaleIndex            it was built with other settings: rebuild it
+│   ├── StaleIndex            it was built with other settings: rebuild it
+│   ├── DamagedStore          it is not as it was written: restore a snapshot
+│   └── StoreFull             there is no room for more: make some
 ├── Busy                      more requests than can be answered now: try again
 └── TooLarge                  the request exceeds a stated limit
 
@@ -36,6 +40,10 @@ class NotFound(RagError):
     """A document or another thing that was named does not exist."""
 
 
+class Conflict(RagError):
+    """What was asked for does not go together with what there is already."""
+
+
 class SourceError(RagError):
     """A file could not be taken in; the message is complete without the file's name."""
 
@@ -56,6 +64,10 @@ class NoText(SourceError):
     """The file holds no text: it is empty, or consists of pictures only."""
 
 
+class BeyondLimit(SourceError):
+    """Reading the file takes more time, memory or text than the settings allow."""
+
+
 class UnreadableFile(SourceError):
     """The operating system refused to read the file."""
 
@@ -74,6 +86,14 @@ class StoreError(RagError):
 
 class StaleIndex(StoreError):
     """The index was built with other settings than the ones in force."""
+
+
+class DamagedStore(StoreError):
+    """A part of the index on disk is altered, missing or of an older state."""
+
+
+class StoreFull(StoreError):
+    """There is too little room on the disk to add to the index."""
 
 
 class Busy(RagError):

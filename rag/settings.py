@@ -9,6 +9,9 @@ from typing import Final
 from rag.errors import SettingsError
 
 PREFIX: Final = "RAG_"
+DEFAULT_COLLECTION: Final = "default"
+MIN_CHUNK_TOKENS: Final = 32
+MAX_CHUNK_TOKENS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +20,16 @@ class Settings:
 
     `home` is the directory of the index and of converted models. `embedder` is "minilm" or the path
     of a local sentence-transformers directory. `reader` is "trained" (the shipped one),
-    "sentence" (whole sentences, without training), or the path of a directory with a trained one.
+    "sentence" (whole sentences, without training), or the path or hub id of a trained one, of this
+    project or a question answering checkpoint of transformers.
     `min_confidence` (0 to 1) withholds answers below it; None takes the reader's own threshold.
     `chunk_tokens` bounds a chunk, in the embedder's tokens. `threads` is how many the models use.
-    `queue` bounds how many requests may wait for the models, `upload_bytes` an upload's size.
+    `queue` bounds how many requests may wait for the models, and how many uploads for their turn.
+    `upload_bytes` bounds an upload's size; what has more than `job_bytes` is taken in by a job.
+    `feedback_bytes` bounds the file of what people say of answers, `collections` how many
+    collections are made. Reading a file may take
+    `parse_seconds`, `parse_bytes` of memory, and give `parse_characters` a document. With less than
+    `min_free_bytes` free on the disk nothing is added to an index; 0 turns that off.
     """
 
     home: Path
@@ -31,6 +40,13 @@ class Settings:
     threads: int
     queue: int
     upload_bytes: int
+    job_bytes: int
+    feedback_bytes: int
+    collections: int
+    parse_seconds: int
+    parse_bytes: int
+    parse_characters: int
+    min_free_bytes: int
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -47,12 +63,25 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         embedder=given.get("RAG_EMBEDDER") or "minilm",
         reader=given.get("RAG_READER") or "trained",
         min_confidence=_real("RAG_MIN_CONFIDENCE", confidence) if confidence else None,
-        chunk_tokens=_whole(given, "RAG_CHUNK_TOKENS", default=200, low=32, high=200),
+        chunk_tokens=_whole(
+            given, "RAG_CHUNK_TOKENS", default=200, low=MIN_CHUNK_TOKENS, high=MAX_CHUNK_TOKENS
+        ),
         threads=_whole(given, "RAG_THREADS", default=_cores(), low=1, high=256),
         queue=_whole(given, "RAG_QUEUE", default=64, low=1, high=10_000),
         upload_bytes=_whole(
             given, "RAG_UPLOAD_BYTES", default=50_000_000, low=1_000, high=1_000_000_000
         ),
+        job_bytes=_whole(given, "RAG_JOB_BYTES", default=1_000_000, low=0, high=1_000_000_000),
+        feedback_bytes=_whole(
+            given, "RAG_FEEDBACK_BYTES", default=10_000_000, low=0, high=1_000_000_000
+        ),
+        collections=_whole(given, "RAG_COLLECTIONS", default=32, low=1, high=10_000),
+        parse_seconds=_whole(given, "RAG_PARSE_SECONDS", default=15, low=1, high=3600),
+        parse_bytes=_whole(given, "RAG_PARSE_BYTES", default=2**29, low=2**24, high=2**40),
+        parse_characters=_whole(
+            given, "RAG_PARSE_CHARACTERS", default=2_000_000, low=1_000, high=100_000_000
+        ),
+        min_free_bytes=_whole(given, "RAG_MIN_FREE_BYTES", default=200_000_000, low=0, high=10**15),
     )
 
 

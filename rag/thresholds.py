@@ -34,6 +34,13 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     k: int
 
 
+class _Sealed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file holds: a flipped digit in it would change, unnoticed, what is answered."""
+
+    threshold: Threshold
+    sha256: str
+
+
 def calibration_sha256(calibration: Calibration) -> str:
     """Return a digest of all that a calibration makes a confidence from."""
     numbers = (*calibration.weights, calibration.bias)
@@ -43,18 +50,23 @@ def calibration_sha256(calibration: Calibration) -> str:
 def load_threshold(file: Path) -> Threshold | None:
     """Return a file's threshold, None where there is no file; raise SettingsError for others."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Threshold)
+        sealed = msgspec.json.decode(file.read_bytes(), type=_Sealed)
+        if _seal(sealed.threshold) != sealed.sha256:
+            message = "it was altered since it was written"
+            raise msgspec.ValidationError(message)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"{file} holds no threshold ({error}). Delete it, or make it again: rag eval threshold."
         ) from error
+    return sealed.threshold
 
 
 def save_threshold(threshold: Threshold, file: Path) -> None:
     """Put a threshold in a file's place in one step; raise SettingsError where that fails."""
-    content = msgspec.json.format(msgspec.json.encode(threshold), indent=1) + b"\n"
+    sealed = _Sealed(threshold=threshold, sha256=_seal(threshold))
+    content = msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n"
     written = file.with_suffix(".writing")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,3 +93,7 @@ def changed_since(
         for name, before, now in zip(names, measured, in_force, strict=True)
         if before != now
     ]
+
+
+def _seal(threshold: Threshold) -> str:
+    return hashlib.sha256(msgspec.json.encode(threshold)).hexdigest()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rag.chunks import Chunk
 from rag.documents import Document, Page, Section, document_id
+from rag.sources import read_bytes
 from rag.store import NewDocument
 
 DIM = 32
@@ -29,6 +30,20 @@ class FakeEmbedder:
             counts[digest[0] % DIM] += 1.0
             counts[digest[1] % DIM] += 0.5
         return (counts / np.linalg.norm(counts)).astype(np.float32)
+
+
+class InProcessParser:
+    """Reads files in this process, without limits, and remembers their names."""
+
+    largest = 1_000_000
+
+    def __init__(self) -> None:
+        self.parsed: list[str] = []
+
+    def read(self, data: bytes, *, name: str, uri: str) -> list[Document]:
+        """Return the documents of a file."""
+        self.parsed.append(name)
+        return read_bytes(data, name=name, uri=uri)
 
 
 def make_document(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -17,7 +17,7 @@ from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.reader import Reader, Span
 from rag.reading.sentence import SentenceReader
 from rag.retrieval.lexical import LexicalIndex
-from rag.retrieval.retriever import Retriever
+from rag.retrieval.retriever import Mode, Retriever
 from rag.store import Filters, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
@@ -59,7 +59,9 @@ def make_answerer(
     embedder = FakeEmbedder()
     return Answerer(
         store,
-        retriever=Retriever(embedder=embedder, vectors=ExactIndex(DIM), lexical=LexicalIndex()),
+        retriever=Retriever(
+            embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+        ),
         reader=reader or SentenceReader(embedder, calibration=CALIBRATION),
         min_confidence=min_confidence,
     )
@@ -227,6 +229,18 @@ def test_filters_decide_what_is_searched_and_asked(store: Store) -> None:
     assert [c.document for a in answered.answers for c in a.citations] == [
         documents[2] for _ in answered.answers
     ]
+
+
+def test_the_mode_decides_what_is_read(store: Store) -> None:
+    """By words alone a passage that shares none with the question is not read."""
+    store.put(ready(make_document(TEXT, uri="file:a"), make_document("Dogs bark.", uri="file:b")))
+    read = {}
+    for mode in get_args(Mode):
+        reader = SilentReader()
+        make_answerer(store, reader=reader).ask("Cats?", mode=mode)
+        read[mode] = {text for given in reader.given for text in given}
+    assert read["lexical"] == {"Cats chase mice."}
+    assert read["dense"] == read["hybrid"] > {"Cats chase mice.", "Dogs bark."}
 
 
 def test_the_same_answer_of_several_documents_is_one_with_all_citations(store: Store) -> None:

@@ -21,6 +21,13 @@ def defaults() -> Settings:
         threads=min(cores, 8),
         queue=64,
         upload_bytes=50_000_000,
+        job_bytes=1_000_000,
+        feedback_bytes=10_000_000,
+        collections=32,
+        parse_seconds=15,
+        parse_bytes=536_870_912,
+        parse_characters=2_000_000,
+        min_free_bytes=200_000_000,
     )
 
 
@@ -51,6 +58,13 @@ def test_empty_values_are_as_good_as_none() -> None:
         ("RAG_THREADS", "1", "threads", 1),
         ("RAG_QUEUE", "10000", "queue", 10_000),
         ("RAG_UPLOAD_BYTES", "1000", "upload_bytes", 1000),
+        ("RAG_FEEDBACK_BYTES", "0", "feedback_bytes", 0),
+        ("RAG_JOB_BYTES", "0", "job_bytes", 0),
+        ("RAG_COLLECTIONS", "1", "collections", 1),
+        ("RAG_PARSE_SECONDS", "1", "parse_seconds", 1),
+        ("RAG_PARSE_BYTES", "16777216", "parse_bytes", 16_777_216),
+        ("RAG_PARSE_CHARACTERS", "1000", "parse_characters", 1000),
+        ("RAG_MIN_FREE_BYTES", "0", "min_free_bytes", 0),
     ],
 )
 def test_a_setting_changes_its_field_alone(
@@ -84,6 +98,9 @@ def test_unknown_settings_are_refused_by_name() -> None:
         ("RAG_THREADS", "two", "from 1 to 256"),
         ("RAG_QUEUE", "-1", "from 1 to 10000"),
         ("RAG_UPLOAD_BYTES", "999", "from 1000 to 1000000000"),
+        ("RAG_PARSE_SECONDS", "0", "from 1 to 3600"),
+        ("RAG_PARSE_BYTES", "1000000", "from 16777216 to 1099511627776"),
+        ("RAG_PARSE_CHARACTERS", "2e6", "from 1000 to 100000000"),
         ("RAG_UPLOAD_BYTES", "50.5", "from 1000 to 1000000000"),
     ],
 )

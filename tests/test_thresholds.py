@@ -112,6 +112,18 @@ def test_a_damaged_file_is_refused(settings: Settings, content: bytes) -> None:
 def test_unknown_fields_are_refused(settings: Settings, threshold: Threshold) -> None:
     """A file of another version may promise something else."""
     file = bootstrap.threshold_file(settings)
-    file.write_bytes(msgspec.json.encode(msgspec.to_builtins(threshold) | {"per": "topic"}))
+    other = msgspec.to_builtins(threshold) | {"per": "topic"}
+    file.write_bytes(msgspec.json.encode({"threshold": other, "sha256": ""}))
     with pytest.raises(SettingsError, match="per"):
         in_force(settings, FakeReader())
+
+
+@pytest.mark.usefixtures("threshold")
+def test_an_altered_digit_is_noticed(settings: Settings) -> None:
+    """A file that still reads well but is not as it was written is refused."""
+    file = bootstrap.threshold_file(settings)
+    content = file.read_text()
+    assert content.count("0.62") == 1
+    file.write_text(content.replace("0.62", "0.02"))
+    with pytest.raises(SettingsError, match="altered"):
+        load_threshold(file)

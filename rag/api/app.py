@@ -93,6 +93,8 @@ def create_app(service: Service) -> Litestar:
     @asynccontextmanager
     async def closing(_: Litestar) -> AsyncIterator[None]:
         try:
+            service.parser.start()
+            service.runner.start()
             yield
         finally:
             await asyncio.to_thread(service.close)

@@ -75,3 +75,16 @@ def problem(description: str) -> ResponseSpec:
         generate_examples=False,
         media_type=problems.MEDIA_TYPE,
     )
+
+
+INVALID: Final = {400: problem("The request is invalid; `pointer` names the field.")}
+UNKNOWN: Final = {404: problem("No such document or collection.")}
+TOO_LARGE: Final = {413: problem("The body exceeds the limit.")}
+NOT_JSON: Final = {415: problem("The body is of another media type than JSON.")}
+BUSY: Final = {
+    503: problem(
+        "Too many requests wait already (`Retry-After` says when to retry), or the index is stale "
+        "or damaged (`type` and `detail` say so)."
+    )
+}
+FULL: Final = {507: problem("There is too little room on the disk to add anything.")}

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from rag.answering import MAX_ANSWERS, MAX_K, MAX_QUESTION_CHARACTERS
+from rag.settings import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS
 
 Question = Annotated[
     str,
@@ -257,8 +258,8 @@ class DocumentDetail(Struct, kw_only=True):
     pages: list[PageOut]
 
 
-class CitationToVerify(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A quote to be checked against the stored document."""
+class QuotedSpan(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A quote and where it stands in a stored document."""
 
     document: Annotated[str, Meta(description="Id of the document.")]
     start: Start
@@ -272,6 +273,13 @@ class CitationToVerify(Struct, kw_only=True, forbid_unknown_fields=True):
     ) = None
 
 
+class CitationToVerify(QuotedSpan, kw_only=True, forbid_unknown_fields=True):
+    """A quote to be checked against the stored document."""
+
+    before: Annotated[str, Meta(description="What stands before it, as in a citation.")] = ""
+    after: Annotated[str, Meta(description="What stands after it, as in a citation.")] = ""
+
+
 class VerifyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """Citations to check, at most a hundred."""
 
@@ -280,10 +288,21 @@ class VerifyRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Verification(Struct, kw_only=True):
-    """`valid`: the stored text has the quote at these offsets; the others say what differs."""
+    """Whether the quote is in the version that is named, and where it stands in the present one.
+
+    `valid`: it stands there. `mismatch`: another text does. `superseded`: it is of a version that
+    was replaced. `unknown`: there is no such document, or no such version was ever stored.
+    """
 
     status: Literal["valid", "mismatch", "superseded", "unknown"]
     message: str
+    version: Annotated[
+        Version | None, Meta(description="The present version; null where there is none.")
+    ]
+    start: Annotated[
+        int | None, Meta(description="Where the quote stands in it; null where it does not.")
+    ]
+    end: Annotated[int | None, Meta(description="Code point after the last of the quote.")]
 
 
 class VerifyResponse(Struct, kw_only=True):
@@ -291,6 +310,173 @@ class VerifyResponse(Struct, kw_only=True):
 
     generation: Generation
     results: list[Verification]
+
+
+class FeedbackSpan(QuotedSpan, kw_only=True, forbid_unknown_fields=True):
+    """A span of a stored document, such as a citation names it."""
+
+    quote: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class FeedbackRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a person says of an answer, or of getting none."""
+
+    question: Question
+    generation: Annotated[
+        int, Meta(ge=0, description="Of the response that is judged, as it names it.")
+    ]
+    verdict: Annotated[
+        Literal["right", "wrong", "should_abstain", "span"],
+        Meta(
+            description="`right` of an abstention: the documents do not say. `should_abstain`: "
+            "they do not say, yet there was an answer. `span`: the right answer is `span`."
+        ),
+    ]
+    answer: (
+        Annotated[
+            FeedbackSpan,
+            Meta(description="Where the answer that is judged stands; null for an abstention."),
+        ]
+        | None
+    ) = None
+    span: (
+        Annotated[FeedbackSpan, Meta(description="The right answer, for the verdict `span`.")]
+        | None
+    ) = None
+    collection: Collection = "default"
+
+
+class FeedbackStored(Struct, kw_only=True):
+    """What became of a feedback; it is on disk."""
+
+    status: Annotated[
+        Literal["stored", "known"], Meta(description="`known`: the same was said before.")
+    ]
+    id: str
+
+
+State = Annotated[
+    Literal["ready", "stale", "damaged"],
+    Meta(
+        description="`stale`: made with other settings than those in force. `damaged`: not as it "
+        "was written. Neither is answered from; `reason` says what to do."
+    ),
+]
+Reason = Annotated[str, Meta(description="Why the state is what it is; empty where it is ready.")]
+Time = Annotated[str | None, Meta(description="UTC, ISO 8601; null where it is not known.")]
+
+
+class Embedder(Struct, kw_only=True):
+    """The model that makes vectors of texts."""
+
+    name: str
+    version: Annotated[str, Meta(description="`sha256:` and the digest of the model's files.")]
+
+
+class Chunking(Struct, kw_only=True):
+    """How documents are cut, in the embedder's tokens."""
+
+    max_tokens: Annotated[int, Meta(description="The most that a chunk has.")]
+    overlap_tokens: Annotated[int, Meta(description="The most that a chunk repeats.")]
+
+
+class Index(Struct, kw_only=True):
+    """A collection's index; counts are null where it cannot be read."""
+
+    collection: str
+    state: State
+    reason: Reason
+    generation: Generation | None
+    documents: int | None
+    chunks: int | None
+    characters: Annotated[int | None, Meta(description="Length of all texts in code points.")]
+    embedder: Embedder
+    reader: Annotated[str, Meta(description="Name of the reader that chooses spans.")]
+    chunking: Chunking
+    fingerprint: Annotated[
+        str, Meta(description="Names all that chunks and vectors made now would depend on.")
+    ]
+    stored_fingerprint: Annotated[
+        str | None, Meta(description="The same of those that are stored; equal unless `stale`.")
+    ]
+    created: Time
+    updated: Time
+
+
+class CollectionSummary(Struct, kw_only=True):
+    """A collection; counts are null where it cannot be read."""
+
+    name: str
+    state: State
+    reason: Reason
+    documents: int | None
+    chunks: int | None
+
+
+class CollectionList(Struct, kw_only=True):
+    """The collections by name."""
+
+    collections: list[CollectionSummary]
+
+
+class CollectionRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A collection to be made."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern="^[a-z0-9][a-z0-9_-]{0,63}$",
+            description="Small letters, digits, dashes and underscores, a letter or digit first.",
+            examples=["letters"],
+        ),
+    ]
+    chunk_tokens: (
+        Annotated[
+            int,
+            Meta(
+                ge=MIN_CHUNK_TOKENS,
+                le=MAX_CHUNK_TOKENS,
+                description="Bound of a chunk in the embedder's tokens; null takes the service's.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class CollectionDeleted(Struct, kw_only=True):
+    """What became of a collection."""
+
+    name: str
+    kept: Annotated[str, Meta(description="Where it lies now, inside the service's home.")]
+
+
+class Job(Struct, kw_only=True):
+    """An upload on its way into a collection."""
+
+    id: str
+    status: Annotated[
+        Literal["waiting", "running", "interrupted", "done", "failed", "cancelled"],
+        Meta(description="`interrupted` by the end of the service: it is begun anew by itself."),
+    ]
+    collection: str
+    name: Annotated[str, Meta(description="The file's name, or the text's title.")]
+    uri: Annotated[str, Meta(description="Its documents are known by it, or by what follows it.")]
+    bytes: int
+    chunks_done: int
+    chunks_total: Annotated[int | None, Meta(description="Null until they are counted.")]
+    error: Annotated[str | None, Meta(description="Why it failed, and what to do.")]
+    generation: Annotated[
+        int | None, Meta(description="From this one on all of it is there; null until it is done.")
+    ]
+    documents: Annotated[int | None, Meta(description="How many it gave; null until it is done.")]
+    created: str
+    finished: Time
+
+
+class JobList(Struct, kw_only=True):
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
 
 
 class Health(Struct, kw_only=True):

@@ -2,38 +2,44 @@
 
 from dataclasses import dataclass
 
-from rag.answering import Answerer
 from rag.api.worker import Worker
-from rag.bootstrap import COLLECTION
-from rag.errors import NotFound
-from rag.indexing import Indexer
-from rag.store import Store
+from rag.home import Home
+from rag.jobs import JobQueue, JobRunner
+from rag.labels import LabelFile
+from rag.sources.isolation import IsolatedParser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One collection's store, the ways to ask and change it, and the threads they run on.
+    """A home's collections, the jobs that fill them, and the threads that requests run on.
 
-    `models` runs what answers questions and `writes` what takes in documents, one call at a time
-    each; `store` is read on `reads`, so that a document can be looked at while models are busy.
+    `models` runs what answers questions and `writes` what changes collections, one call at a time
+    each; stores are read on `reads`, so that a document can be looked at while models are busy, and
+    `queueing` takes and looks at jobs, which `runner` works at. `parser` reads uploads that are
+    waited for, `job_parser` those of jobs, so that a long one keeps nobody waiting. `feedback`
+    keeps what people say of answers. An upload of more than `job_bytes` becomes a job; one of more
+    than `upload_bytes` is refused.
     """
 
-    store: Store
-    answerer: Answerer
-    indexer: Indexer
+    home: Home
+    jobs: JobQueue
+    runner: JobRunner
+    parser: IsolatedParser
+    job_parser: IsolatedParser
     models: Worker
     writes: Worker
     reads: Worker
+    queueing: Worker
+    feedback: LabelFile
+    job_bytes: int
     upload_bytes: int
 
     def close(self) -> None:
-        """Finish what runs, then close the store."""
-        for worker in (self.models, self.writes, self.reads):
+        """Finish what runs, put back the job in hand, then close what was open."""
+        for worker in (self.models, self.writes, self.reads, self.queueing):
             worker.close()
-        self.store.close()
-
-
-def check_collection(name: str) -> None:
-    """Raise NotFound for a collection that does not exist."""
-    if name != COLLECTION:
-        raise NotFound(f"There is no collection {name!r}. This service has {COLLECTION!r}.")
+        self.runner.close()
+        self.jobs.close()
+        self.parser.close()
+        self.job_parser.close()
+        self.home.close()

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from rag import answers, store
+from rag import answers, store, verification
 from rag.answering import Answered, Found
 from rag.api import schemas
 from rag.documents import Document
@@ -73,26 +73,31 @@ def summary_out(summary: store.DocumentSummary) -> schemas.DocumentSummary:
     )
 
 
-def verify(snapshot: store.Snapshot, citation: schemas.CitationToVerify) -> schemas.Verification:
-    """Check a quote against the stored text, character by character."""
-    if citation.document not in snapshot.matching(store.Filters(documents=(citation.document,))):
-        return schemas.Verification(
-            status="unknown", message=f"No document has the id {citation.document!r}."
-        )
-    document = snapshot.document(citation.document)
-    if citation.version not in {None, _version(document.sha256)}:
-        return schemas.Verification(
-            status="superseded",
-            message=f"The document is now {_version(document.sha256)}, not {citation.version}.",
-        )
-    if document.text[citation.start : citation.end] != citation.quote:
-        return schemas.Verification(
-            status="mismatch",
-            message=f"Characters {citation.start} to {citation.end} are not this quote.",
-        )
+def quote_in(
+    citation: schemas.QuotedSpan, *, before: str = "", after: str = ""
+) -> verification.Quote:
+    """Return the core's quote."""
+    version = citation.version
+    return verification.Quote(
+        document=citation.document,
+        sha256=None if version is None else version.removeprefix(_version("")),
+        start=citation.start,
+        end=citation.end,
+        text=citation.quote,
+        before=before,
+        after=after,
+    )
+
+
+def verified_out(verified: verification.Verified) -> schemas.Verification:
+    """Return what became of a quote."""
+    place = verified.place
     return schemas.Verification(
-        status="valid",
-        message=f"Characters {citation.start} to {citation.end} of the text are this quote.",
+        status=verified.status,
+        message=verified.message,
+        version=None if verified.sha256 is None else _version(verified.sha256),
+        start=None if place is None else place[0],
+        end=None if place is None else place[1],
     )
 
 

@@ -6,10 +6,14 @@ from typing import Any
 import click
 
 from rag.cli.asking import ask, search
+from rag.cli.collections import collections
 from rag.cli.doctor import doctor
 from rag.cli.documents import documents
+from rag.cli.evaluation import evaluation
 from rag.cli.ingest import ingest
+from rag.cli.reindex import reindex
 from rag.cli.serve import serve
+from rag.cli.snapshot import snapshot
 from rag.errors import RagError
 from rag.training.commands import reader
 
@@ -37,5 +41,17 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-for command in (ingest, ask, search, documents, serve, reader, doctor):
+for command in (
+    ingest,
+    ask,
+    search,
+    documents,
+    collections,
+    serve,
+    reader,
+    evaluation,
+    snapshot,
+    reindex,
+    doctor,
+):
     main.add_command(command)

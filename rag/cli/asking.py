@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import filter_options, home_option, settings_for
+from rag.cli.options import collection_option, filter_options, home_option, settings_for
 from rag.cli.printing import console, emphasised, one_line, plain, print_indented, print_line
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what the HTTP API would answer.")
 @filter_options
+@collection_option
 @home_option
 def ask(
     question: str,
@@ -35,6 +36,7 @@ def ask(
     k: int,
     min_confidence: float | None,
     as_json: bool,
+    collection: str,
     home: Path | None,
     documents: tuple[str, ...],
     media_types: tuple[str, ...],
@@ -49,8 +51,8 @@ def ask(
     filters = _filters(documents, media_types, published_from, published_to, where)
     settings = settings_for(home)
     if not as_json:
-        _require_documents(settings)
-    with open_engine(settings) as engine:
+        _require_documents(settings, collection)
+    with open_engine(settings, collection=collection, create=False) as engine:
         answered = engine.answerer.ask(
             question, answers=answers, k=k, filters=filters, min_confidence=min_confidence
         )
@@ -81,6 +83,7 @@ def ask(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what the HTTP API would answer.")
 @filter_options
+@collection_option
 @home_option
 def search(
     question: str,
@@ -88,6 +91,7 @@ def search(
     k: int,
     retriever: str,
     as_json: bool,
+    collection: str,
     home: Path | None,
     documents: tuple[str, ...],
     media_types: tuple[str, ...],
@@ -102,8 +106,8 @@ def search(
     filters = _filters(documents, media_types, published_from, published_to, where)
     settings = settings_for(home)
     if not as_json:
-        _require_documents(settings)
-    with open_engine(settings) as engine:
+        _require_documents(settings, collection)
+    with open_engine(settings, collection=collection, create=False) as engine:
         found = engine.answerer.search(question, k=k, filters=filters, mode=retriever)  # type: ignore[arg-type]
     if as_json:
         _print_json(found_out(found))
@@ -126,11 +130,14 @@ def search(
         click.echo("No passage found.")
 
 
-def _require_documents(settings: "Settings") -> None:
+def _require_documents(settings: "Settings", collection: str) -> None:
     """Say how to begin, before a model is loaded."""
     from rag.bootstrap import open_store
 
-    with open_store(settings) as store, store.snapshot() as snapshot:
+    with (
+        open_store(settings, collection=collection, create=False) as store,
+        store.snapshot() as snapshot,
+    ):
         if not snapshot.count()[0]:
             raise click.ClickException(
                 f"There are no documents in {settings.home} yet. Add some: rag ingest PATH..."

@@ -26,7 +26,7 @@ _USAGE = 2
     "--metric",
     "gate",
     multiple=True,
-    help="A measure that must not get worse; may be repeated. F1, recall@5 and AUROC if absent.",
+    help="A measure that must not get worse; may be repeated. F1, MRR@10 and AUROC if absent.",
 )
 @click.option(
     "--alpha",

@@ -12,10 +12,11 @@ import click
 
 from rag.cli.options import home_option, settings_for
 from rag.errors import RagError
-from rag.settings import Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
+    from rag.reading.reader import Reader
 
 _PACKAGES: Final = (
     "chapterverse",
@@ -43,7 +44,9 @@ def doctor(*, home: Path | None) -> None:
         ("disk", _disk),
         ("embedder", _embedder),
         ("reader", _reader),
+        ("threshold", _threshold),
         ("index", _index),
+        ("collections", _collections),
         ("answers", _answers),
     )
     failed = False
@@ -92,32 +95,60 @@ def _embedder(settings: Settings) -> str:
     return f"{embedder.name}, {len(vector)} dimensions"
 
 
-def _reader(settings: Settings) -> str:
+@cache
+def _opened_reader(settings: Settings) -> "Reader":
     from rag.bootstrap import open_reader
 
-    reader = open_reader(settings, embedder=_opened(settings))
-    return f"{reader.name}, answers from {reader.calibration.min_confidence:.0%} confidence on"
+    return open_reader(settings, embedder=_opened(settings))
+
+
+def _reader(settings: Settings) -> str:
+    return _opened_reader(settings).name
+
+
+def _threshold(settings: Settings) -> str:
+    from rag.bootstrap import min_confidence, threshold_file
+    from rag.thresholds import load_threshold
+
+    confidence = min_confidence(settings, reader=_opened_reader(settings))
+    answers = f"answers from {confidence:.0%} confidence on"
+    if settings.min_confidence is not None:
+        return f"{answers}, as RAG_MIN_CONFIDENCE says; no precision is promised"
+    kept = load_threshold(threshold_file(settings))
+    if kept is None:
+        return f"{answers}, the reader's own; no precision is promised"
+    return (
+        f"{answers}, of which {kept.precision:.0%} are right: shown to {kept.confidence_level:.0%} "
+        f"on {kept.questions} questions, {kept.right} of {kept.answered} answers right"
+    )
 
 
 def _index(settings: Settings) -> str:
     from rag.bootstrap import open_store
 
-    with open_store(settings) as store, store.snapshot() as snapshot:
+    with open_store(settings, create=False) as store, store.snapshot() as snapshot:
         documents, chunks = snapshot.count()
-        if damaged := snapshot.damaged():
-            raise RagError(
-                f"{len(damaged)} documents have chunks that are no slices of them, the first is "
-                f"{damaged[0]}. Delete them and ingest them again."
-            )
+        snapshot.verify()
     if not documents:
         raise RagError(f"{store.path} holds no documents. Add some: rag ingest PATH...")
-    return f"{store.path}, {documents} documents, {chunks} chunks, all slices of their documents"
+    return f"{store.path}, {documents} documents, {chunks} chunks, every row as it was written"
+
+
+def _collections(settings: Settings) -> str:
+    from rag.bootstrap import open_home
+
+    with open_home(settings, create=False) as home:
+        others = [name for name in home.names() if name != DEFAULT_COLLECTION]
+        found = [(name, home.condition(name)) for name in others]
+    if wrong := [f"{name} is {c.state}: {c.reason}" for name, c in found if c.state != "ready"]:
+        raise RagError(" ".join(wrong))
+    return f"{', '.join(others)}, beside the default one" if others else "only the default one"
 
 
 def _answers(settings: Settings) -> str:
     from rag.bootstrap import open_engine
 
-    with open_engine(settings) as engine:
+    with open_engine(settings, create=False) as engine:
         answered = engine.answerer.ask("What are these documents about?", min_confidence=0.0)
     quotes = [citation for answer in answered.answers for citation in answer.citations]
     wrong = [c for c in quotes if c.document.text[c.start : c.end] != c.quote]

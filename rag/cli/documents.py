@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from rag.cli.options import home_option, settings_for
+from rag.cli.options import collection_option, home_option, settings_for
 from rag.cli.printing import console, one_line, plain, print_indented, print_line
 
 
@@ -23,15 +23,19 @@ def documents() -> None:
     help="At most this many.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what the HTTP API would answer.")
+@collection_option
 @home_option
-def list_(*, limit: int, as_json: bool, home: Path | None) -> None:
+def list_(*, limit: int, as_json: bool, collection: str, home: Path | None) -> None:
     """List the documents, by uri."""
     import msgspec
 
     from rag.api.wire import listed_out
     from rag.bootstrap import open_store
 
-    with open_store(settings_for(home)) as store, store.snapshot() as snapshot:
+    with (
+        open_store(settings_for(home), collection=collection, create=False) as store,
+        store.snapshot() as snapshot,
+    ):
         listed = listed_out(snapshot, limit=limit, offset=0)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(listed)).decode())
@@ -49,12 +53,16 @@ def list_(*, limit: int, as_json: bool, home: Path | None) -> None:
 
 @documents.command()
 @click.argument("document")
+@collection_option
 @home_option
-def show(document: str, *, home: Path | None) -> None:
+def show(document: str, *, collection: str, home: Path | None) -> None:
     """Print the text of the document with the id DOCUMENT, in a pipe exactly as it is."""
     from rag.bootstrap import open_store
 
-    with open_store(settings_for(home)) as store, store.snapshot() as snapshot:
+    with (
+        open_store(settings_for(home), collection=collection, create=False) as store,
+        store.snapshot() as snapshot,
+    ):
         text = snapshot.document(document).text
     if sys.stdout.isatty():
         click.echo(plain(text))
@@ -64,12 +72,13 @@ def show(document: str, *, home: Path | None) -> None:
 
 @documents.command()
 @click.argument("document")
+@collection_option
 @home_option
-def delete(document: str, *, home: Path | None) -> None:
+def delete(document: str, *, collection: str, home: Path | None) -> None:
     """Delete the document with the id DOCUMENT."""
     from rag.bootstrap import open_store
 
-    with open_store(settings_for(home)) as store:
+    with open_store(settings_for(home), collection=collection, create=False) as store:
         store.delete(document)
     click.echo(f"Deleted {document}.")
 

@@ -46,6 +46,13 @@ for command in (compare, threshold, label):
     help="Where the report goes; HOME/evaluations/NAME if absent.",
 )
 @click.option("-k", "--k", default=10, show_default=True, help="How many passages to read.")
+@click.option(
+    "--retriever",
+    type=click.Choice(["hybrid", "dense", "lexical"]),
+    default="hybrid",
+    show_default=True,
+    help="Rank by meaning and words, by meaning, or by words.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Ask only the first so many.")
 @click.option("--again", is_flag=True, help="Replace the run that the directory holds.")
 @home_option
@@ -56,6 +63,7 @@ def run(
     corpus: Path | None,
     out: Path | None,
     k: int,
+    retriever: str,
     limit: int | None,
     again: bool,
     home: Path | None,
@@ -109,6 +117,7 @@ def run(
                 engine.answerer,
                 examples,
                 k=k,
+                mode=retriever,  # type: ignore[arg-type]
                 out=directory,
                 settings={
                     "questions": questions.name,

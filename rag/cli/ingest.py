@@ -1,27 +1,22 @@
 """`rag ingest`: files and directories into the index."""
 
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from rag.cli.options import home_option, settings_for
+from rag.cli.options import collection_option, home_option, settings_for
 from rag.cli.printing import console, plain
+from rag.cli.stopping import stopped_by_interrupt, until
 from rag.errors import UnreadableFile
-
-T = TypeVar("T")
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@collection_option
 @home_option
-def ingest(paths: tuple[Path, ...], *, home: Path | None) -> None:
+def ingest(paths: tuple[Path, ...], *, collection: str, home: Path | None) -> None:
     """Take in files and, with all below them, directories.
 
     What is stored already is skipped, so a run that was stopped goes on where it was. Exit status 1
@@ -67,10 +62,14 @@ def ingest(paths: tuple[Path, ...], *, home: Path | None) -> None:
     )
     started = time.monotonic()
     progress = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-    with open_engine(settings) as engine, progress, _stopped_by_interrupt() as stopped:
+    with (
+        open_engine(settings, collection=collection) as engine,
+        progress,
+        stopped_by_interrupt() as stopped,
+    ):
         task = progress.add_task("", total=len(files), rate="")
         started = time.monotonic()
-        tracked = _until(stopped, progress.track(files, task_id=task))
+        tracked = until(stopped, progress.track(files, task_id=task))
         for outcome in engine.indexer.add_files(tracked):
             if isinstance(outcome, Failed):
                 counts["failed"] += 1
@@ -87,33 +86,6 @@ def ingest(paths: tuple[Path, ...], *, home: Path | None) -> None:
         raise KeyboardInterrupt
     if counts["failed"]:
         raise SystemExit(1)
-
-
-@contextmanager
-def _stopped_by_interrupt() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C set the event that is given, and a second one end the process.
-
-    An exception in the midst of a library's callback would be swallowed there.
-    """
-    stopped = threading.Event()
-
-    def stop(_: int, __: object) -> None:
-        stopped.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _until(stopped: threading.Event, items: Iterable[T]) -> Iterator[T]:
-    """Yield the items until the event is set: what was taken up is finished, no more begun."""
-    for item in items:
-        if stopped.is_set():
-            return
-        yield item
 
 
 def _summarise(counts: Counter[str], *, chunks: int, seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from rag.settings import Settings, read_settings
+from rag.settings import DEFAULT_COLLECTION, Settings, read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,6 +16,10 @@ home_option = click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the index; the environment's RAG_HOME, else .rag.",
+)
+
+collection_option = click.option(
+    "--collection", default=DEFAULT_COLLECTION, show_default=True, help="Name of the collection."
 )
 
 

@@ -55,6 +55,12 @@ def threshold(
             f"{run} was measured over {over}, so it promises nothing for a collection. Run the "
             "evaluation over one: rag eval run QUESTIONS --collection NAME."
         )
+    retriever = measured.get("retriever", "hybrid")
+    if retriever != "hybrid":
+        raise click.ClickException(
+            f"{run} was measured with the {retriever} retriever, but questions are answered with "
+            "the hybrid one. Run the evaluation again without --retriever."
+        )
     settings = settings_of(settings_for(home), collection)
     confidence, right = outcomes(read_records(run))
     found = candidates(confidence, right, confidence_level=confidence_level)

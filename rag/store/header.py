@@ -14,6 +14,7 @@ from rag.store.schema import APPLICATION_ID, FORMAT
 
 _SIZE: Final = 100
 _MAGIC: Final = b"SQLite format 3\x00"
+_LOG_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 
 def check_header(path: Path) -> None:
@@ -28,6 +29,17 @@ def check_header(path: Path) -> None:
         check_format(path, 1)
     else:
         raise damaged(path, "it is another program's, or its header is altered")
+
+
+def check_log(path: Path) -> None:
+    """Raise DamagedStore where what lies in the write-ahead log's place is none."""
+    try:
+        with path.with_name(f"{path.name}-wal").open("rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        return
+    if magic and magic not in _LOG_MAGIC:
+        raise damaged(path, "its write-ahead log is lost, so that later writes may be missing")
 
 
 def check_format(path: Path, found: int) -> None:

@@ -11,7 +11,7 @@ import apsw
 from rag.errors import NotFound, StaleIndex
 from rag.store.checks import check_documents
 from rag.store.database import Database, connect, damaged
-from rag.store.header import check_format, check_header
+from rag.store.header import check_format, check_header, check_log
 from rag.store.mark import FILE_NAME as MARK_NAME
 from rag.store.mark import Mark, read_mark, sync_directory, write_mark
 from rag.store.schema import SCHEMA, Meta, read_meta, write_meta
@@ -133,6 +133,8 @@ def _differing(one: str, other: str) -> str:
 
 def _check_mark(path: Path, mark: Mark | None, meta: Meta) -> None:
     if mark is None:
+        # Nothing else tells of later writes that were lost together with the log.
+        check_log(path)
         return
     if mark.identity != meta.identity:
         raise damaged(path, f"{MARK_NAME} beside it is another index's")

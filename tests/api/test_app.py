@@ -20,9 +20,8 @@ from rag.answering import Answered, Found
 from rag.answers import Abstention
 from rag.api import problems, schemas
 from rag.api.app import create_app
-from rag.api.service import Service
 from rag.api.worker import Worker
-from rag.store import Store
+from tests.services import FakeOpening, make_service
 
 Client = TestClient[Litestar]
 PATIENCE = 20.0
@@ -66,15 +65,9 @@ def models() -> Worker:
 @pytest.fixture
 def stuck(answerer: StuckAnswerer, models: Worker, tmp_path: Path) -> Iterator[Client]:
     """A client of a service that can be held up."""
-    service = Service(
-        store=Store(tmp_path, fingerprint="none"),
-        answerer=answerer,  # type: ignore[arg-type]
-        indexer=None,  # type: ignore[arg-type]
-        models=models,
-        writes=Worker("the index", capacity=2),
-        reads=Worker("the store", capacity=2),
-        upload_bytes=1000,
-    )
+    opening = FakeOpening(tmp_path)
+    opening.answerer = answerer
+    service = make_service(tmp_path, opening, models=models, queue=2, upload_bytes=1000)
     with TestClient(create_app(service), raise_server_exceptions=False) as client:
         yield client
         answerer.may_end.set()
@@ -236,6 +229,14 @@ def test_the_openapi_document_is_valid(client: Client) -> None:
         ("/v1/documents/{document_id}", "delete"),
         ("/v1/documents/{document_id}/text", "get"),
         ("/v1/citations/verify", "post"),
+        ("/v1/feedback", "post"),
+        ("/v1/index", "get"),
+        ("/v1/collections", "get"),
+        ("/v1/collections", "post"),
+        ("/v1/collections/{name}", "delete"),
+        ("/v1/jobs", "get"),
+        ("/v1/jobs/{job_id}", "get"),
+        ("/v1/jobs/{job_id}", "delete"),
         ("/health/live", "get"),
         ("/health/ready", "get"),
     }

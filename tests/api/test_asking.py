@@ -202,7 +202,7 @@ def test_citations_verify_and_altered_ones_do_not(client: Client, ask: Callable[
         "mismatch",
         "mismatch",
         "mismatch",
-        "superseded",
+        "unknown",
         "unknown",
     ]
     assert all(result["message"] for result in verified.json()["results"])

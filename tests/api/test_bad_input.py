@@ -102,7 +102,7 @@ def test_search_knows_three_retrievers(client: Client) -> None:
     assert "psychic" in problem["detail"]
 
 
-POSTS = ["/v1/ask", "/v1/search", "/v1/documents", "/v1/citations/verify"]
+POSTS = ["/v1/ask", "/v1/search", "/v1/documents", "/v1/citations/verify", "/v1/feedback"]
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -156,6 +156,7 @@ def test_an_unknown_collection_is_refused(client: Client, path: str) -> None:
     fields = {
         "/v1/documents": {"text": "x"},
         "/v1/citations/verify": {"citations": [citation]},
+        "/v1/feedback": {"question": "x", "generation": 0, "verdict": "right"},
     }.get(path, {"question": "x"})
     problem = check(client.post(path, json=fields | {"collection": "no"}), 404, "not-found")
     assert "'no'" in problem["detail"]

@@ -29,29 +29,33 @@ def test_nothing_is_wrong_with_a_sound_index(rag: Rag, seeded: Path) -> None:
 
 
 def test_an_empty_index_is_named(rag: Rag, home: Path) -> None:
-    """With the command that fills it."""
+    """With the command that fills it; none is made."""
     found = wrong(rag("doctor", home=home))
-    assert set(found) == {"index"}
+    assert set(found) == {"index", "answers"}
     assert "rag ingest PATH..." in found["index"]
+    assert not (home / "collections").exists()
 
 
 def test_a_stale_index_is_named(rag: Rag, make_home: Callable[..., Path]) -> None:
-    """Built with other settings: it says which, and to ingest again."""
+    """Built with other settings: it says which, and the command that brings it up to them."""
     found = wrong(rag("doctor", home=make_home(seeded=True), RAG_CHUNK_TOKENS="150"))
     assert set(found) == {"index", "answers"}
-    assert "ingest the documents again" in found["index"]
-    assert "150" in found["index"]
+    assert "chunks of at most 200 tokens" in found["index"]
+    assert "chunks of at most 150 tokens" in found["index"]
+    assert "rag reindex" in found["index"]
 
 
 def test_a_damaged_index_is_named(rag: Rag, make_home: Callable[..., Path]) -> None:
-    """A file that is no database, and chunks that are no slices of their document."""
+    """A passage that was altered, and a file that is no database."""
     home = make_home(seeded=True)
     file = home / "collections" / "default" / "store.sqlite"
     with apsw.Connection(str(file)) as connection:
         connection.execute("UPDATE chunks SET text = 'x' || text WHERE id = 1")
     connection.close()
     found = wrong(rag("doctor", home=home))
-    assert "1 documents have chunks that are no slices" in found["index"]
+    assert set(found) == {"index", "answers"}
+    assert "the passage 1 is not as it was written" in found["index"]
+    assert "rag snapshot restore" in found["index"]
     for leftover in file.parent.iterdir():
         leftover.write_bytes(b"no database" * 1000)
     found = wrong(rag("doctor", home=home))

@@ -41,7 +41,9 @@ def test_questions_over_the_collection(rag, seeded, tmp_path):
     refused = rag(*run, home=seeded)
     assert refused.exit_code == 1
     assert "--again" in refused.stderr
-    assert rag(*run, "--again", home=seeded).exit_code == 0
+    assert read_report(tmp_path / "run").settings["retriever"] == "hybrid"
+    assert rag(*run, "--again", "--retriever", "lexical", home=seeded).exit_code == 0
+    assert read_report(tmp_path / "run").settings["retriever"] == "lexical"
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_a_target_out_of_reach_keeps_nothing(
         ({"corpus": "seeds"}, "was measured over seeds"),
         ({"reader": "sentence-0"}, "was measured with reader sentence-0 (now sentence-1)"),
         ({"index": "other"}, "was measured with index other"),
+        ({"retriever": "lexical"}, "was measured with the lexical retriever"),
     ],
 )
 def test_what_was_measured_elsewhere_promises_nothing(

@@ -73,7 +73,7 @@ def test_a_port_in_use_is_one_line(rag: Rag, seeded: Path) -> None:
         ({"RAG_TREADS": "2"}, "Unknown setting RAG_TREADS"),
         ({"RAG_QUEUE": "none"}, "RAG_QUEUE must be"),
         ({"RAG_EMBEDDER": "/nowhere"}, "No embedder at /nowhere"),
-        ({"RAG_CHUNK_TOKENS": "100"}, "ingest the documents again"),
+        ({"RAG_CHUNK_TOKENS": "100"}, "rag reindex --collection default"),
     ],
 )
 def test_a_service_that_cannot_answer_does_not_start(

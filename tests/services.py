@@ -1,0 +1,160 @@
+"""A home and a service whose models and reader of files are stand-ins."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rag import catalog
+from rag.answering import Answerer
+from rag.api.service import Service
+from rag.api.worker import Worker
+from rag.chunks import Chunk
+from rag.documents import Document
+from rag.home import Engine, Home, Making
+from rag.indexing import Indexer
+from rag.jobs import JobQueue, JobRunner, ingest
+from rag.labels import LabelFile
+from rag.reading.calibration import FEATURES, Calibration
+from rag.reading.sentence import SentenceReader
+from rag.retrieval.lexical import LexicalIndex
+from rag.retrieval.retriever import Retriever
+from rag.settings import DEFAULT_COLLECTION
+from rag.store import Store
+from tests.fakes import DIM, FakeEmbedder, InProcessParser, chunk_lines
+from vectors import ExactIndex
+
+# Every answer is as good as right.
+_CALIBRATION = Calibration(weights=(0.0,) * len(FEATURES), bias=5.0, min_confidence=0.5)
+
+
+def fingerprint(chunk_tokens: int) -> str:
+    """Return what names an index of a chunk size."""
+    return f"chunks of at most {chunk_tokens} tokens"
+
+
+def _own_text(_: Document, chunk: Chunk) -> str:
+    return chunk.text
+
+
+class FakeOpening:
+    """Opens collections of a home with stand-ins for the models; counts what it opens.
+
+    `chunk_tokens` is the environment's setting. `before_embedding` is called with each group.
+    """
+
+    def __init__(self, home: Path, *, chunk_tokens: int = 200) -> None:
+        self.home = home
+        self.chunk_tokens = chunk_tokens
+        self.opened: list[str] = []
+        self.before_embedding: Callable[[Sequence[str]], None] = lambda _: None
+        self.answerer: Any = None
+
+    def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
+        """Open a store; StaleIndex unless the settings made it, or that does not matter."""
+        self.opened.append(collection)
+        return Store(
+            catalog.directory_of(self.home, collection),
+            fingerprint=None if whatever_made_with else self.making(collection).fingerprint,
+            create=collection == DEFAULT_COLLECTION,
+        )
+
+    def build_engine(self, collection: str, *, store: Store) -> Engine:
+        """Return the ways to ask and change an open store."""
+        assert catalog.directory_of(self.home, collection) == store.path.parent
+        embedder = FakeEmbedder()
+        opening = self
+
+        class Embedder:
+            def embed_passages(self, texts: list[str]) -> npt.NDArray[np.float32]:
+                opening.before_embedding(texts)
+                return embedder.embed_passages(texts)
+
+        retriever = Retriever(
+            embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+        )
+        return Engine(
+            store=store,
+            answerer=self.answerer
+            or Answerer(
+                store,
+                retriever=retriever,
+                reader=SentenceReader(embedder, calibration=_CALIBRATION),  # type: ignore[arg-type]
+            ),
+            indexer=Indexer(
+                store,
+                embedder=Embedder(),
+                parser=InProcessParser(),
+                chunk=chunk_lines,
+                passage=_own_text,
+            ),
+        )
+
+    def making(self, collection: str) -> Making:
+        """Return what a collection is made with."""
+        recipe = catalog.recipe_of(self.home, collection)
+        size = self.chunk_tokens if recipe is None else recipe.chunk_tokens
+        return Making(
+            embedder="fake",
+            embedder_sha256="0" * 64,
+            reader="sentence",
+            chunk_tokens=size,
+            overlap_tokens=0,
+            fingerprint=fingerprint(size),
+        )
+
+    def create(self, collection: str, *, chunk_tokens: int | None) -> None:
+        """Make an empty collection."""
+        size = chunk_tokens or self.chunk_tokens
+        catalog.create(
+            self.home,
+            collection,
+            recipe=catalog.Recipe(
+                embedder="fake", chunk_tokens=size, created="2026-01-31T12:00:00+00:00"
+            ),
+            fill=lambda directory: Store(directory, fingerprint=fingerprint(size)).close(),
+            limit=4,
+        )
+
+    def close(self) -> None:
+        """Nothing is shared."""
+
+
+def make_service(
+    path: Path,
+    opening: FakeOpening | None = None,
+    *,
+    models: Worker | None = None,
+    job_bytes: int = 1000,
+    upload_bytes: int = 1_000_000,
+    queue: int = 4,
+) -> Service:
+    """Return a service over a home with stand-ins."""
+    path.mkdir(exist_ok=True)
+    home = Home(path, opening or FakeOpening(path))
+    jobs = JobQueue(path, capacity=queue)
+    parser: Any = _Parser()
+    return Service(
+        home=home,
+        jobs=jobs,
+        runner=JobRunner(path, jobs, work=ingest(home, parser=parser)),
+        parser=parser,
+        job_parser=parser,
+        models=models or Worker("the models", capacity=queue),
+        writes=Worker("the index", capacity=queue),
+        reads=Worker("the store", capacity=queue),
+        queueing=Worker("the list of jobs", capacity=queue),
+        feedback=LabelFile(path / "feedback.jsonl"),
+        job_bytes=job_bytes,
+        upload_bytes=upload_bytes,
+    )
+
+
+class _Parser(InProcessParser):
+    def start(self) -> None:
+        """There is no process to start."""
+
+    def close(self) -> None:
+        """There is no process to end."""
