@@ -1,4 +1,5 @@
 # Two commands: `make serve` and `make test`. Both set up .venv with pinned dependencies first.
+# `make torture` runs what takes minutes: kills, faults, damage and hostile files in long rows.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,7 +9,7 @@ RAG_HOME ?= .rag
 venv := .venv
 installed := $(venv)/.installed
 
-.PHONY: serve test check screenshots clean
+.PHONY: serve test check regression torture screenshots clean
 
 serve: $(installed) $(RAG_HOME)/.seeded
 	$(venv)/bin/rag serve --home $(RAG_HOME) --host $(HOST) --port $(PORT)
@@ -16,11 +17,19 @@ serve: $(installed) $(RAG_HOME)/.seeded
 test: $(installed) check
 	$(venv)/bin/python -m pytest
 
+# The seed questions against the answers that were recorded: fails where they got worse.
+regression: $(installed)
+	$(venv)/bin/rag eval run seeds/questions.jsonl --out build/eval --again
+	$(venv)/bin/rag eval compare tests/baseline build/eval
+
 check: $(installed)
 	$(venv)/bin/ruff check
 	$(venv)/bin/ruff format --check
 	$(venv)/bin/mypy
 	$(venv)/bin/lint-imports
+
+torture: $(installed)
+	$(venv)/bin/python -m pytest -m long
 
 screenshots: $(installed)
 	$(venv)/bin/python tests/page/screenshots.py

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,7 +63,7 @@ def server(place: Path) -> Iterator[str]:
             try:
                 urllib.request.urlopen(f"{address}/health/ready", timeout=5)  # noqa: S310
                 break
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 assert process.poll() is None, "the service ended"
                 time.sleep(0.1)
         yield address
@@ -103,8 +102,9 @@ def test_curl_gives_the_output_shown(server: str) -> None:
 def test_rag_commands_run(server: str, place: Path) -> None:
     """Each `rag` command of the README runs beside the service and succeeds."""
     assert server
-    commands = [line for line in block_with("rag ask").splitlines() if line.strip()]
-    assert len(commands) >= 4
+    blocks = block_with("rag ask") + block_with("rag snapshot create")
+    commands = [line for line in blocks.splitlines() if line.strip()]
+    assert len(commands) >= 8
     for command in commands:
         done = subprocess.run(
             ["sh", "-c", command],
@@ -133,4 +133,4 @@ def test_every_route_is_documented() -> None:
 
     for route in ROUTES:
         for path in route.paths:
-            assert path.replace("{document_id:str}", "{id}") in README
+            assert re.sub(r"\{(?:document_|job_)?(\w+):str\}", r"{\1}", path) in README

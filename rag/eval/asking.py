@@ -13,7 +13,7 @@ from rag.eval.places import Places
 from rag.eval.records import GivenRecord, Record
 from rag.metrics.texts import exact_match, f1_score
 from rag.reading.reader import Reader
-from rag.retrieval.retriever import Hit
+from rag.retrieval.retriever import Hit, Mode
 from rag.store import Store
 
 ANSWERS: Final = 3
@@ -38,21 +38,24 @@ class Asked(Protocol):
         """The confidence below which answers are withheld."""
         ...
 
-    def ask(self, question: str, *, answers: int, k: int, min_confidence: float | None) -> Answered:
+    def ask(
+        self, question: str, *, answers: int, k: int, mode: Mode, min_confidence: float | None
+    ) -> Answered:
         """Answer from k passages."""
         ...
 
-    def search(self, question: str, *, k: int) -> Found:
+    def search(self, question: str, *, k: int, mode: Mode) -> Found:
         """Return k passages, those for a smaller k first."""
         ...
 
 
 class Asker:
-    """Asks an answerer over its store as it is now."""
+    """Asks an answerer over its store as it is now; `mode` is what passages are ranked by."""
 
-    def __init__(self, answerer: Asked, *, k: int) -> None:
+    def __init__(self, answerer: Asked, *, k: int, mode: Mode = "hybrid") -> None:
         self._answerer = answerer
         self._k = k
+        self._mode: Final = mode
         self._places = Places(answerer.store)
 
     def ask(self, example: Example) -> Record:
@@ -61,9 +64,9 @@ class Asker:
         if example.task == "documents":
             return self._search(resolved)
         answered = self._answerer.ask(
-            example.question, answers=ANSWERS, k=self._k, min_confidence=0.0
+            example.question, answers=ANSWERS, k=self._k, mode=self._mode, min_confidence=0.0
         )
-        found = self._answerer.search(example.question, k=max(HITS, self._k))
+        found = self._answerer.search(example.question, k=max(HITS, self._k), mode=self._mode)
         task, golds = example.task, resolved.golds
         judged = tuple(judge_answer(a, task=task, golds=golds) for a in answered.answers)
         hits = tuple(
@@ -91,7 +94,7 @@ class Asker:
         )
 
     def _search(self, example: Example) -> Record:
-        found = self._answerer.search(example.question, k=MAX_K)
+        found = self._answerer.search(example.question, k=MAX_K, mode=self._mode)
         firsts: dict[str, Hit] = {}
         for hit in found.hits:
             firsts.setdefault(hit.chunk.document, hit)

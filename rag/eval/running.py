@@ -21,6 +21,7 @@ from rag.eval.records import (
 )
 from rag.eval.summary import summarise
 from rag.eval.table import TableBuilder
+from rag.retrieval.retriever import Mode
 from rag.thresholds import calibration_sha256
 
 
@@ -29,18 +30,19 @@ def evaluate(
     examples: Iterable[Example],
     *,
     k: int = 10,
+    mode: Mode = "hybrid",
     out: Path | None = None,
     settings: Mapping[str, Setting] | None = None,
 ) -> Report:
-    """Ask every question, reading k passages for each, and return the figures.
+    """Ask every question, reading the first k passages by `mode`, and return the figures.
 
     With `out`, records and report are written into that directory, and a run that was stopped goes
     on where it was: see `run`. `settings` is what else the answers depend on. Raises InvalidRequest
     without a question, and BrokenFile for golds that the answerer's documents do not have.
     """
-    all_settings = {**(settings or {}), "k": k, **_settings_of(answerer)}
+    all_settings = {**(settings or {}), "k": k, "retriever": mode, **_settings_of(answerer)}
     builder = TableBuilder()
-    for record in run(answerer, examples, k=k, out=out, settings=all_settings):
+    for record in run(answerer, examples, k=k, mode=mode, out=out, settings=all_settings):
         builder.add(record)
     table = builder.table()
     if not len(table):
@@ -76,6 +78,7 @@ def run(
     examples: Iterable[Example],
     *,
     k: int,
+    mode: Mode = "hybrid",
     out: Path | None,
     settings: Mapping[str, Setting],
 ) -> Iterator[Record]:
@@ -84,7 +87,7 @@ def run(
     Records that `out` holds already, of a run that was stopped, are yielded without asking again.
     Raises InvalidRequest, naming what differs, where they were made with other settings.
     """
-    asker = Asker(answerer, k=k)
+    asker = Asker(answerer, k=k, mode=mode)
     if out is None:
         yield from map(asker.ask, examples)
         return

@@ -48,13 +48,15 @@ class WordAnswerer:
         self.reader = NumberReader()
         self.min_confidence = min_confidence
         self.asked: list[str] = []
+        self.modes: list[str] = []
         with store.snapshot() as snapshot:
             ids = [summary.id for summary in snapshot.summaries(limit=1000)]
             self._documents = {id_: snapshot.document(id_) for id_ in ids}
             self._chunks = snapshot.chunks(snapshot.chunk_ids(ids).tolist())
 
-    def search(self, question, *, k):
-        """Return the k chunks that share most words."""
+    def search(self, question, *, k, mode="hybrid"):
+        """Return the k chunks that share most words, whatever the mode."""
+        self.modes.append(mode)
         scored = [(_shared(question, chunk), chunk) for chunk in self._chunks]
         scored.sort(key=lambda pair: (-pair[0], pair[1].id))
         hits = tuple(Hit(chunk=chunk, score=s, similarity=None) for s, chunk in scored[:k] if s)
@@ -67,11 +69,11 @@ class WordAnswerer:
             timings_ms={"retrieve": 2.0},
         )
 
-    def ask(self, question, *, answers, k, min_confidence):
+    def ask(self, question, *, answers, k, min_confidence, mode="hybrid"):
         """Answer with the first number of each passage."""
         self.asked.append(question)
         assert min_confidence == 0.0
-        found = self.search(question, k=k)
+        found = self.search(question, k=k, mode=mode)
         spans = self.reader.read(question, [hit.chunk for hit in found.hits])
         firsts = {span.chunk: span for span in reversed(spans)}
         built = [self._answer(found.hits[place], firsts[place]) for place in sorted(firsts)][

@@ -114,8 +114,18 @@ def test_worse_retrieval_is_caught(tmp_path: Path) -> None:
     before = [record(n, confidence=0.5) for n in range(60)]
     after = [record(n, confidence=0.5, rank=None if n % 3 == 0 else 1) for n in range(60)]
     compared = compare_records(tmp_path, before, after)
-    assert compared.regressions == ("passage_recall_at_5",)
+    assert compared.regressions == ("passage_mrr_at_10",)
     assert difference(compared, "f1").p == 1.0
+
+
+def test_passages_that_slip_down_are_caught(tmp_path: Path) -> None:
+    """A third of the passages is third instead of first: all are still among the first five."""
+    before = [record(n, confidence=0.5) for n in range(60)]
+    after = [record(n, confidence=0.5, rank=3 if n % 3 == 0 else 1) for n in range(60)]
+    compared = compare_records(tmp_path, before, after)
+    assert difference(compared, "passage_recall_at_5").difference == 0.0
+    assert difference(compared, "passage_mrr_at_10").difference == pytest.approx(-2 / 9)
+    assert compared.regressions == ("passage_mrr_at_10",)
 
 
 def test_a_worse_confidence_is_caught(tmp_path: Path) -> None:

@@ -222,6 +222,14 @@ def test_a_run_writes_its_records_and_reports(answerer, tmp_path):
     assert without.figures == first.figures
 
 
+def test_every_search_is_by_the_mode_asked_for(answerer):
+    """Answers, passages and documents come by one ranking, which the report names."""
+    documents = example(7, "harbour", gold(""), task="documents")
+    report = evaluate(answerer, [CASES["right"], documents], mode="lexical")
+    assert answerer.modes == ["lexical"] * 3
+    assert report.settings["retriever"] == "lexical"
+
+
 @pytest.mark.parametrize("cut", [0, 7], ids=["between records", "within a record"])
 def test_a_run_that_was_killed_goes_on(answerer, tmp_path, cut):
     """What is on disk is not asked again, what was cut off is; the report is the same."""
