@@ -17,9 +17,9 @@ from typing import Annotated, Final
 
 import msgspec
 
+from rag.durable import replace_file, sync
 from rag.errors import Conflict, DamagedStore, InvalidRequest, NotFound, StoreError
 from rag.settings import DEFAULT_COLLECTION, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, Settings
-from rag.store.mark import replace_file, sync_directory
 from rag.store.opening import finish_restoring
 
 FILE: Final = "collection.json"
@@ -120,7 +120,7 @@ def create(
             content = msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
             replace_file(temporary / FILE, content)
             temporary.rename(base / name)  # fails where another process was quicker
-            sync_directory(base)
+            sync(base)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -137,8 +137,8 @@ def move_aside(home: Path, name: str) -> Path:
     with _disk(f"The collection {name!r} was not deleted"):
         aside.parent.mkdir(exist_ok=True)
         directory.rename(aside)
-        sync_directory(aside.parent)
-        sync_directory(directory.parent)
+        sync(aside.parent)
+        sync(directory.parent)
     return aside
 
 

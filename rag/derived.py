@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 import msgspec
+
+from rag.durable import sync
 
 _STAMP: Final = "stamp.json"
 _LOG: Final = logging.getLogger(__name__)
@@ -101,20 +102,12 @@ def _make(directory: Path, derivation: Derivation[FactsT]) -> None:
         )
         (made / _STAMP).write_bytes(msgspec.json.encode(stamp))
         for name in (*derivation.files, _STAMP):
-            _sync(made / name)
-        _sync(made)
+            sync(made / name)
+        sync(made)
         if directory.exists():  # damaged or outdated: a directory cannot be renamed onto another
             directory.rename(made / "replaced")
         made.rename(directory)
         shutil.rmtree(directory / "replaced", ignore_errors=True)
-        _sync(directory.parent)
+        sync(directory.parent)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

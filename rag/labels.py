@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from rag.documents import Document
+from rag.durable import sync
 from rag.errors import BrokenFile, StoreError, TooLarge
 from rag.store import Snapshot
 
@@ -179,7 +180,7 @@ class LabelFile:
             file.flush()
             os.fsync(file.fileno())
         if new:
-            _sync_directory(self.path.parent)
+            sync(self.path.parent)
         self._ids.add(id_)
         return True
 
@@ -215,11 +216,3 @@ def read_labels(path: Path) -> list[Label]:
                 f"{path}, line {number} is no label ({error}). Mend it, or move the file away."
             ) from error
     return labels
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,9 +20,10 @@ from typing import Final
 
 import msgspec
 
+from rag.durable import replace_file, sync
 from rag.errors import DamagedStore, InvalidRequest, NotFound, StoreError, StoreFull
 from rag.store import FILE_NAME, Store, verify_file
-from rag.store.mark import Mark, replace_file, sync_directory, write_mark
+from rag.store.mark import Mark, write_mark
 from rag.store.opening import put_in_place
 
 _STORE: Final = "store."  # the names of a store's own files begin with it
@@ -97,7 +98,7 @@ def create(home: Path, *, name: str | None = None, min_free_bytes: int = 0) -> M
             sealed = _Sealed(manifest=manifest, sha256=_digest(manifest))
             replace_file(temporary / _MANIFEST, msgspec.json.format(msgspec.json.encode(sealed)))
             temporary.rename(directory)
-            sync_directory(directory.parent)
+            sync(directory.parent)
     return manifest
 
 
@@ -187,7 +188,7 @@ def _save(source: Path, target: Path) -> SavedCollection:
     for path in target.iterdir():
         with path.open("rb") as copy:
             os.fsync(copy.fileno())
-    sync_directory(target)
+    sync(target)
     return SavedCollection(
         identity=meta.identity,
         generation=meta.generation,

@@ -1,12 +1,12 @@
 """A collection's threshold: the confidence from which on answers keep a promised precision."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from rag.durable import replace_file
 from rag.errors import SettingsError
 from rag.reading.calibration import Calibration
 
@@ -67,14 +67,9 @@ def save_threshold(threshold: Threshold, file: Path) -> None:
     """Put a threshold in a file's place in one step; raise SettingsError where that fails."""
     sealed = _Sealed(threshold=threshold, sha256=_seal(threshold))
     content = msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n"
-    written = file.with_suffix(".writing")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with written.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        written.replace(file)
+        replace_file(file, content)
     except OSError as error:
         raise SettingsError(
             f"{file} cannot be written: {error.strerror}. Check the directory's permissions."

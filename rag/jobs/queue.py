@@ -16,10 +16,10 @@ from typing import Any, Final
 import apsw
 import msgspec
 
+from rag.durable import sync
 from rag.errors import Busy, Conflict, DamagedStore, NotFound, StoreError, StoreFull
 from rag.jobs.job import OPEN, Job, Outcome, Upload
 from rag.store.checksums import checksum
-from rag.store.mark import sync_directory
 
 # Each commit is on the disk, and the journal's end with it.
 _SCHEMA: Final = """
@@ -62,7 +62,7 @@ class JobQueue:
                 self._connection.execute(_SCHEMA)
                 if self._connection.execute("PRAGMA quick_check").get != "ok":
                     raise self._damaged("SQLite finds it malformed")
-                sync_directory(home)
+                sync(home)
             except BaseException:
                 self._connection.close()
                 raise
@@ -103,7 +103,7 @@ class JobQueue:
                     stream.write(upload.data)
                     stream.flush()
                     os.fsync(stream.fileno())
-                sync_directory(self._uploads)
+                sync(self._uploads)
                 self._write(job)
         except BaseException:
             file.unlink(missing_ok=True)

@@ -5,11 +5,11 @@ part of its write-ahead log, which SQLite itself takes for a sound database. The
 that was killed between the two is behind instead, which is no harm.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rag.durable import replace_file
 from rag.store.checksums import checksum
 
 FILE_NAME: Final = "store.generation"
@@ -41,26 +41,6 @@ def write_mark(directory: Path, mark: Mark) -> None:
     """
     text = f"{mark.identity} {mark.generation} {_seal(mark)}"
     replace_file(directory / FILE_NAME, text.encode("ascii"))
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a whole file in one step: after a crash it is the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Put on the disk which names a directory has."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _seal(mark: Mark) -> str:

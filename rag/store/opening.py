@@ -8,12 +8,13 @@ from typing import Final
 
 import apsw
 
+from rag.durable import sync
 from rag.errors import NotFound, StaleIndex
 from rag.store.checks import check_documents
 from rag.store.database import Database, connect, damaged
 from rag.store.header import check_format, check_header, check_log
 from rag.store.mark import FILE_NAME as MARK_NAME
-from rag.store.mark import Mark, read_mark, sync_directory, write_mark
+from rag.store.mark import Mark, read_mark, write_mark
 from rag.store.schema import SCHEMA, Meta, read_meta, write_meta
 
 FILE_NAME: Final = "store.sqlite"
@@ -46,7 +47,7 @@ def finish_restoring(directory: Path) -> bool:
     if directory.exists() or not restored.is_dir():
         return False
     restored.rename(directory)
-    sync_directory(directory.parent)
+    sync(directory.parent)
     return True
 
 
@@ -90,14 +91,14 @@ def put_in_place(prepared: Path, directory: Path, *, aside: Path) -> bool:
     if restored.exists():  # of a restoring that was killed
         shutil.rmtree(restored)
     prepared.rename(restored)
-    sync_directory(directory.parent)
+    sync(directory.parent)
     replaced = directory.exists()
     if replaced:
         aside.parent.mkdir(parents=True, exist_ok=True)
         directory.rename(aside)
-        sync_directory(aside.parent)
+        sync(aside.parent)
     restored.rename(directory)
-    sync_directory(directory.parent)
+    sync(directory.parent)
     return replaced
 
 
@@ -162,6 +163,6 @@ def _create(path: Path, *, fingerprint: str) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return  # another process was quicker
-        sync_directory(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

@@ -162,7 +162,7 @@ def test_a_write_stands_when_its_mark_cannot_be_written(
         raise OSError(error, os.strerror(error))
 
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
-        patched.setattr("rag.store.mark.os.fsync", fail)
+        patched.setattr("rag.durable.os.fsync", fail)
         assert put(store, 1) == 1
     assert "generation could not be noted" in caplog.text
     assert mark.read_bytes() == before
