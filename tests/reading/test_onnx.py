@@ -142,3 +142,14 @@ def test_the_shipped_model_is_small_and_complete():
     assert names == {"model.onnx", "tokenizer.json", "config.json", "calibration.json", "README.md"}
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 30_000_000
     assert json.loads((SHIPPED / "config.json").read_text())["name"]
+
+
+def test_words_of_the_question_are_no_answer(reader):
+    """No span only repeats the question, whatever its case; a choice is answered in its words."""
+    text = "In May 2023 the ferry to Ravnøy was painted green."
+    for question in ("What happened to the ferry to Ravnøy in May 2023?", "FERRY RAVNØY MAY 2023"):
+        found = [span.text for span in reader.read(question, [chunk(text)])]
+        assert found
+        assert not {"May 2023", "Ravnøy", "ferry", "the ferry"} & set(found)
+    choice = "Does the engine run on petrol or diesel?"
+    assert reader.read(choice, [chunk("The engine runs on diesel.")])[0].text == "diesel"
