@@ -59,8 +59,13 @@ class Store:
             ensure_file(directory, fingerprint=fingerprint if create else None)
             self._inode: Final = _inode(self.path)
             self._writer, meta = open_checked(directory, fingerprint=fingerprint)
+            try:
+                noted = read_mark(directory)
+            except OSError:
+                self._writer.close()
+                raise
         self._fingerprint = meta.fingerprint
-        if read_mark(directory) != Mark(identity=meta.identity, generation=meta.generation):
+        if noted != Mark(identity=meta.identity, generation=meta.generation):
             with self._write_lock:
                 self._update_mark()
 

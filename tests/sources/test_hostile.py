@@ -130,8 +130,10 @@ def serving(home: Path, **settings: str) -> Iterator[tuple[str, int]]:
 
 
 def upload(url: str, name: str, data: bytes) -> int:
-    """Upload a file and return the status."""
-    return httpx.post(f"{url}/v1/documents", files={"file": (name, data)}, timeout=300).status_code
+    """Upload a file and return the status, once it is taken in or refused."""
+    files = {"file": (name, data)}
+    wait = {"wait": "true"}
+    return httpx.post(f"{url}/v1/documents", params=wait, files=files, timeout=300).status_code
 
 
 def watch_health(url: str, done: threading.Event, waits: list[float]) -> None:

@@ -171,6 +171,30 @@ def test_a_write_stands_when_its_mark_cannot_be_written(
     store.close()
 
 
+def test_a_mark_that_cannot_be_read_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever reading of it fails while a store is opened; the next opening works."""
+    Store(tmp_path, fingerprint="f").close()
+    read = Path.read_bytes
+    for failing in (1, 2):
+        left = failing
+
+        def read_or_fail(path: Path) -> bytes:
+            nonlocal left
+            left -= path.name == "store.generation"
+            if path.name == "store.generation" and not left:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return read(path)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_bytes", read_or_fail)
+            with pytest.raises(StoreError, match="cannot be opened"):
+                Store(tmp_path, fingerprint="f")
+        assert left == 0
+        Store(tmp_path, fingerprint="f").close()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_may_not_be_written_is_a_clear_error(tmp_path: Path) -> None:
     """A store cannot be made there, and the error says what to check."""
