@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from rag.durable import sync
+from rag.errors import ModelError
 
 _STAMP: Final = "stamp.json"
 _LOG: Final = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def open_derived(directory: Path, derivation: Derivation[FactsT]) -> FactsT:
     """Return the facts of a derived directory, which is made first where it is not there.
 
     What is damaged in it, or was made from another source, is made anew; files that are not among
-    the derivation's are lost then. Raises OSError where it cannot be written, and what `make`
+    the derivation's are lost then. Raises ModelError where it cannot be written, and what `make`
     raises; then nothing is left behind.
     """
     facts = _read(directory, derivation)
@@ -53,14 +54,16 @@ def open_derived(directory: Path, derivation: Derivation[FactsT]) -> FactsT:
         return facts
     try:
         _make(directory, derivation)
-    except OSError:
+    except OSError as error:
         facts = _read(directory, derivation)  # another process may have been faster
         if facts is None:
-            raise
+            message = f"Cannot keep the converted model in {directory.parent}: {error}."
+            raise ModelError(message) from error
         return facts
     facts = _read(directory, derivation)
     if facts is None:
-        raise OSError(f"{directory} does not keep what is written to it: is the disk sound?")
+        message = f"{directory} does not keep what is written to it: is the disk sound?"
+        raise ModelError(message)
     return facts
 
 

@@ -186,8 +186,7 @@ def _save(source: Path, target: Path) -> SavedCollection:
         if file.is_file() and not file.name.startswith(_STORE):
             _copy(file, target / file.name)
     for path in target.iterdir():
-        with path.open("rb") as copy:
-            os.fsync(copy.fileno())
+        sync(path)
     sync(target)
     return SavedCollection(
         identity=meta.identity,

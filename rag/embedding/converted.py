@@ -8,7 +8,6 @@ import msgspec
 
 from rag.derived import Derivation, open_derived
 from rag.embedding.weights import Weights
-from rag.errors import ModelError
 
 # Raise it when the same weights are converted differently than before.
 RECIPE: Final = 1
@@ -59,8 +58,5 @@ def open_converted(weights: Weights, *, cache: Path) -> Converted:
         facts=Facts,
         make=make,
     )
-    try:
-        facts = open_derived(directory, derivation)
-    except OSError as error:
-        raise ModelError(f"Cannot keep the converted embedder in {cache}: {error}.") from error
+    facts = open_derived(directory, derivation)
     return Converted(weights=weights, directory=directory, facts=facts)

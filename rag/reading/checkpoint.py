@@ -112,10 +112,7 @@ def open_checkpoint(setting: str, *, cache: Path, threads: int) -> CheckpointRea
         facts=Facts,
         make=make,
     )
-    try:
-        facts = open_derived(directory, derivation)
-    except OSError as error:
-        raise ModelError(f"Cannot keep the converted reader in {cache}: {error}.") from error
+    facts = open_derived(directory, derivation)
     reader = CheckpointReader(
         directory,
         facts,
