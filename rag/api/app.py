@@ -13,10 +13,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
-from litestar.types import Message, Scope
 
 from rag.api import problems
+from rag.api.access import EVERYTHING
 from rag.api.bodies import JsonRequest
+from rag.api.headers import with_headers
+from rag.api.layers import Application
 from rag.api.openapi import WireSchemas
 from rag.api.routes import ROUTES, refuse_unknown_parameters
 from rag.api.schemas import Health
@@ -26,21 +28,12 @@ from rag.errors import Busy, RagError
 # A ready service answers a call that does nothing within this time, seconds.
 _CANARY: Final = 5.0
 
-_CSP: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 _PAGE_TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_HEADERS: Final = (
-    (b"content-security-policy", _CSP.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
 
 
 @get("/health/live", summary="Whether the process answers at all", sync_to_thread=False)
@@ -99,7 +92,8 @@ def create_app(service: Service) -> Litestar:
         finally:
             await asyncio.to_thread(service.close)
 
-    return Litestar(
+    return Application(
+        layers=[with_headers],
         route_handlers=[
             Router(path="/", route_handlers=ROUTES, before_request=refuse_unknown_parameters),
             live,
@@ -107,7 +101,10 @@ def create_app(service: Service) -> Litestar:
             index,
             page_part,
         ],
-        dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
+        dependencies={
+            "service": Provide(lambda: service, sync_to_thread=False),
+            "access": Provide(lambda: EVERYTHING, sync_to_thread=False),
+        },
         exception_handlers={
             HTTPException: problems.from_http_exception,
             RagError: problems.from_rag_error,
@@ -117,7 +114,6 @@ def create_app(service: Service) -> Litestar:
         logging_config=None,  # a library's way: whoever runs the application says what is logged
         request_max_body_size=service.upload_bytes,
         lifespan=[closing],
-        before_send=[_add_headers],
         openapi_config=OpenAPIConfig(
             title="chapterverse",
             version=version("chapterverse"),
@@ -127,8 +123,3 @@ def create_app(service: Service) -> Litestar:
             render_plugins=[WireSchemas(path="/")],
         ),
     )
-
-
-async def _add_headers(message: Message, _: Scope) -> None:
-    if message["type"] == "http.response.start":
-        message["headers"] = [*message["headers"], *_HEADERS]

@@ -1,10 +1,13 @@
 """Errors on the wire: problem details (RFC 9457), each with a type that stays the same."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import HTTPScope, Send
 
 from rag import errors
 from rag.api.schemas import Problem
@@ -120,6 +123,34 @@ def _explain(error: ValidationException) -> str:
     if key == "data" or message == "'data'":
         return "A JSON body is required."
     return f"{key}: {message}" if key else message
+
+
+async def refuse(
+    scope: HTTPScope,
+    send: Send,
+    *,
+    status: int,
+    kind: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Answer a request with a problem before the framework has seen it."""
+    body = msgspec.json.encode(
+        Problem(
+            type=TYPE_PREFIX + kind,
+            title=TITLES[kind],
+            status=status,
+            detail=detail,
+            instance=scope["path"],
+        )
+    )
+    sent = {"content-type": MEDIA_TYPE, "content-length": str(len(body))} | dict(headers or {})
+    raw = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    sent_body = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": sent_body, "more_body": False})
 
 
 def _problem(
