@@ -1,6 +1,5 @@
 """A connection to a store's file, whose errors say what happened and what to do about it."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,10 @@ from typing import Any, Final, TypeAlias
 
 import apsw
 
+from rag.durable import NO_ROOM
 from rag.errors import DamagedStore, StoreError, StoreFull
 from rag.store.checksums import Value
+from rag.store.filtering import folded
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _MAX_IDLE_WAL_BYTES: Final = 64_000_000
@@ -59,6 +60,9 @@ def connect(path: Path) -> apsw.Connection:
     """Open a store's file, which must exist, without changing anything of it."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.create_scalar_function(
+        "folded", lambda *values: folded(str(values[0])), 1, deterministic=True
+    )
     # What was refused at opening must not be written to at closing.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.execute(
@@ -103,7 +107,7 @@ def translated(path: Path, outcome: str, *, system: bool = False) -> Iterator[No
 
 
 def _no_room(error: apsw.Error | OSError) -> bool:
-    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    full = isinstance(error, OSError) and error.errno in NO_ROOM
     return full or isinstance(error, apsw.FullError)
 
 

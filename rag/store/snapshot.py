@@ -16,7 +16,7 @@ from rag.errors import NotFound
 from rag.store import log
 from rag.store.checks import Tally, check_everything
 from rag.store.database import Database, Row
-from rag.store.filtering import json_list, where
+from rag.store.filtering import containing, json_list, where
 from rag.store.records import AddedChunk, DocumentSummary, Filters, StoredVersion, bindable
 from rag.store.rows import (
     Head,
@@ -71,10 +71,20 @@ class Snapshot:
         row = self._database.row("SELECT coalesce(sum(characters), 0) FROM documents")
         return int(row[0]) if row else 0
 
-    def summaries(self, *, limit: int, offset: int = 0) -> list[DocumentSummary]:
-        """Return a page of the documents in order of their uri."""
-        found = list(heads(self._database, "ORDER BY uri LIMIT ? OFFSET ?", (limit, offset)))
-        if len(found) != min(limit, max(0, self._meta.documents - offset)):
+    def count_containing(self, search: str) -> int:
+        """Return how many documents have a text in their title or uri, whatever its case."""
+        if not search:
+            return self._meta.documents
+        condition, values = containing(search)
+        row = self._database.row(f"SELECT count(*) FROM documents WHERE {condition}", values)  # noqa: S608
+        return int(row[0]) if row else 0
+
+    def summaries(self, *, limit: int, offset: int = 0, search: str = "") -> list[DocumentSummary]:
+        """Return a page of the documents in order of their uri; `search` as in count_containing."""
+        condition, values = containing(search)
+        page = f"WHERE {condition} ORDER BY uri LIMIT ? OFFSET ?"
+        found = list(heads(self._database, page, (*values, limit, offset)))
+        if len(found) != min(limit, max(0, self.count_containing(search) - offset)):
             raise self._database.damaged("documents are missing or too many")
         return [head.summary() for head in found]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from rag.errors import NotFound, StaleIndex, StoreError, StoreFull
+from rag.errors import Conflict, NotFound, StaleIndex, StoreError, StoreFull
 from rag.store import staging
 from rag.store.changing import Change
 from rag.store.database import HARMLESS, Database, connect, translated
@@ -36,7 +36,7 @@ class Store:
     chunking, in parts divided by "; ". A store that was written under another fingerprint is
     refused with StaleIndex; None takes the one that it has. Where there is no store one is made,
     or, unless `create` and a fingerprint are given, NotFound is raised. With less than
-    `min_free_bytes` free on the disk nothing is added.
+    `min_free_bytes` free on the disk nothing is added, nor are more documents than `max_documents`.
 
     Raises DamagedStore for a store that is not as it was written. Texts, passages and vectors are
     verified when they are read, all else at opening.
@@ -49,12 +49,15 @@ class Store:
         fingerprint: str | None,
         create: bool = True,
         min_free_bytes: int = 0,
+        max_documents: int | None = None,
     ) -> None:
         self.path: Final = directory / FILE_NAME
         self._min_free_bytes: Final = min_free_bytes
+        self._max_documents: Final = max_documents
         self._idle: Final[queue.SimpleQueue[apsw.Connection]] = queue.SimpleQueue()
         self._write_lock: Final = threading.Lock()
         self._suspect = False
+        self._rebuilt = False
         with translated(self.path, "cannot be opened", system=True):
             ensure_file(directory, fingerprint=fingerprint if create else None)
             self._inode: Final = _inode(self.path)
@@ -73,6 +76,15 @@ class Store:
     def fingerprint(self) -> str:
         """Names all that the stored chunks and vectors depend on."""
         return self._fingerprint
+
+    @property
+    def superseded(self) -> bool:
+        """Whether it has to be opened anew: another process deleted, restored or rebuilt it.
+
+        That it was rebuilt is known from the first use on that was refused for it.
+        """
+        with translated(self.path, _UNREADABLE, system=True):
+            return self._rebuilt or _inode(self.path) != self._inode
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -109,15 +121,16 @@ class Store:
         """Add documents in one transaction, replacing those with the same id.
 
         Returns the new generation once the documents are on disk. Whatever is raised, nothing has
-        changed: StoreFull without room, StoreError by the disk, BrokenFile by `check_storable`,
-        ValueError for chunks and vectors that do not fit their document or the stored vectors.
+        changed: StoreFull without room, Conflict above the number of documents that is allowed,
+        StoreError by the disk, BrokenFile by `check_storable`, ValueError for chunks and vectors
+        that do not fit their document or the stored vectors.
         """
         with self._transaction(grows=True) as (database, meta):
             self._require_fingerprint(meta)
             change = Change(database, meta)
             for new in documents:
                 change.put(new)
-            change.finish()
+            self._require_few(change.finish().documents, before=meta.documents)
         return change.generation
 
     def delete(self, document: str) -> int:
@@ -230,6 +243,14 @@ class Store:
                 "Make room, or set it lower."
             )
 
+    def _require_few(self, documents: int, *, before: int) -> None:
+        # One that holds too many since the limit was lowered may still be changed.
+        if self._max_documents is not None and documents > max(self._max_documents, before):
+            raise Conflict(
+                f"The collection would have {documents:,} documents, and {self._max_documents:,} "
+                "are allowed. Delete some, take another collection, or raise RAG_MAX_DOCUMENTS."
+            )
+
     def _require_same_file(self) -> None:
         """Refuse a file that lies no longer where it was opened: its changes would be lost."""
         with translated(self.path, _UNREADABLE, system=True):
@@ -242,6 +263,7 @@ class Store:
 
     def _require_fingerprint(self, meta: Meta) -> None:
         if meta.fingerprint != self._fingerprint:
+            self._rebuilt = True
             raise StaleIndex(
                 f"The index at {self.path} was rebuilt by rag reindex for other settings. Restart "
                 "with those settings."

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rag.documents import Section
-from rag.errors import BrokenFile, NotFound, StoreError
+from rag.errors import BrokenFile, Conflict, NotFound, StoreError
 from rag.store import Filters, NewDocument, Store
 from tests.fakes import DIM, make_document, ready
 from tests.store.conftest import dump
@@ -128,3 +129,27 @@ def test_text_that_cannot_be_stored_equals_nothing_that_is(store: Store, evil: s
             assert snapshot.matching(filters) == []
     with pytest.raises(NotFound):
         store.delete(evil)
+
+
+def test_no_more_documents_are_stored_than_are_allowed(tmp_path: Path) -> None:
+    """Conflict, and nothing of the write is there; replacing and deleting go on, above it too."""
+    a, b, c = (make_document(f"text {name}", uri=f"file:{name}") for name in "abc")
+    limited = Store(tmp_path, fingerprint="f", max_documents=2)
+    assert limited.put(ready(a, b)) == 1
+    before = dump(limited.path)
+    with pytest.raises(Conflict, match=r"would have 3 documents, and 2 are allowed.*RAG_MAX_DOC"):
+        limited.put(ready(make_document("other", uri="file:a"), c))
+    assert dump(limited.path) == before
+    assert limited.put(ready(make_document("other", uri="file:a"))) == 2
+    limited.close()
+    lowered = Store(tmp_path, fingerprint="f", max_documents=1)
+    assert lowered.put(ready(make_document("another", uri="file:b"))) == 3
+    with pytest.raises(Conflict):
+        lowered.put(ready(c))
+    lowered.delete(a.id)
+    lowered.close()
+    raised = Store(tmp_path, fingerprint="f", max_documents=2)
+    raised.put(ready(c))
+    with raised.snapshot() as snapshot:
+        assert snapshot.count()[0] == 2
+    raised.close()
