@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from rag import catalog
-from rag.answering import Answerer
+from rag.answering import Answerer, Bounds
 from rag.catalog import Recipe, directory_of, require, settings_of
 from rag.chunking import ChunkingOptions, chunk_document
 from rag.chunks import Chunk
@@ -33,6 +33,7 @@ from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import Limits
+from rag.stages import stage
 from rag.store import Store
 from rag.thresholds import FILE, changed_since, load_threshold
 
@@ -101,6 +102,7 @@ class Opening:
             fingerprint=None if whatever_made_with else index_fingerprint(settings),
             create=self._create and collection == DEFAULT_COLLECTION,
             min_free_bytes=settings.min_free_bytes,
+            max_documents=settings.max_documents,
         )
 
     def build_engine(self, collection: str, *, store: Store) -> Engine:
@@ -119,7 +121,17 @@ class Opening:
         )
         return Engine(
             store=store,
-            answerer=Answerer(store, retriever=retriever, reader=reader, min_confidence=confidence),
+            answerer=Answerer(
+                store,
+                retriever=retriever,
+                reader=reader,
+                min_confidence=confidence,
+                bounds=Bounds(
+                    question=settings.max_question,
+                    k=settings.max_k,
+                    answers=settings.max_answers,
+                ),
+            ),
             indexer=Indexer(
                 store,
                 parser=self._parser,
@@ -161,14 +173,15 @@ class Opening:
         key = _weights(settings.embedder).sha256
         with self._models_lock:
             if key not in self._models:
-                embedder = open_embedder(settings)
+                with stage("load_embedder"):
+                    embedder = open_embedder(settings)
                 others = [reader for _, reader in self._models.values()]
                 # Only the reader of sentences depends on an embedder.
-                reader = (
-                    others[0]
-                    if others and settings.reader != "sentence"
-                    else open_reader(settings, embedder=embedder)
-                )
+                if others and settings.reader != "sentence":
+                    reader = others[0]
+                else:
+                    with stage("load_reader"):
+                        reader = open_reader(settings, embedder=embedder)
                 self._models[key] = embedder, reader
             return self._models[key]
 
@@ -238,6 +251,7 @@ def build_parser(settings: Settings) -> IsolatedParser:
             seconds=settings.parse_seconds,
             memory=settings.parse_bytes,
             characters=settings.parse_characters,
+            pages=settings.parse_pages,
         )
     )
 
@@ -247,7 +261,7 @@ def open_embedder(settings: Settings) -> Embedder:
     from rag.embedding.compiled import open_embedder as open_compiled  # noqa: PLC0415  (OpenVINO)
 
     return open_compiled(
-        _weights(settings.embedder), cache=settings.home / "models", threads=settings.threads
+        _weights(settings.embedder), cache=settings.model_cache, threads=settings.threads
     )
 
 
@@ -263,9 +277,7 @@ def open_reader(settings: Settings, *, embedder: Embedder) -> Reader:
         from rag.reading.onnx import OnnxReader  # noqa: PLC0415  (loads ONNX Runtime)
 
         return OnnxReader(threads=settings.threads)
-    return open_window_reader(
-        settings.reader, cache=settings.home / "models", threads=settings.threads
-    )
+    return open_window_reader(settings.reader, cache=settings.model_cache, threads=settings.threads)
 
 
 def threshold_file(settings: Settings, *, collection: str = DEFAULT_COLLECTION) -> Path:

@@ -12,6 +12,8 @@ from rag.bootstrap import file_uri, open_engine
 from rag.indexing import File, Indexed
 from rag.settings import read_settings
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that use ONNX Runtime themselves
+
 SEEDS: Final = Path(__file__).resolve().parents[1] / "seeds"
 
 

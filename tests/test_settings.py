@@ -14,6 +14,7 @@ def defaults() -> Settings:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     return Settings(
         home=Path.cwd() / ".rag",
+        models=None,
         embedder="minilm",
         reader="trained",
         min_confidence=None,
@@ -27,7 +28,23 @@ def defaults() -> Settings:
         parse_seconds=15,
         parse_bytes=536_870_912,
         parse_characters=2_000_000,
+        parse_pages=5_000,
         min_free_bytes=200_000_000,
+        max_documents=100_000,
+        keys=None,
+        rate=None,
+        hosts=(),
+        origins=(),
+        body_bytes=1_000_000,
+        max_question=2_000,
+        max_k=100,
+        max_answers=20,
+        max_batch=100,
+        request_seconds=60,
+        proxy=(),
+        log=None,
+        log_level="info",
+        log_text=False,
     )
 
 
@@ -65,6 +82,15 @@ def test_empty_values_are_as_good_as_none() -> None:
         ("RAG_PARSE_BYTES", "16777216", "parse_bytes", 16_777_216),
         ("RAG_PARSE_CHARACTERS", "1000", "parse_characters", 1000),
         ("RAG_MIN_FREE_BYTES", "0", "min_free_bytes", 0),
+        ("RAG_MODELS", "/opt/models", "models", Path("/opt/models")),
+        ("RAG_PROXY", "127.0.0.1, 10.0.0.0/8 ::1", "proxy", ("127.0.0.1", "10.0.0.0/8", "::1")),
+        ("RAG_LOG", "json", "log", "json"),
+        ("RAG_LOG", "text", "log", "text"),
+        ("RAG_LOG", "off", "log", "off"),
+        ("RAG_LOG_LEVEL", "debug", "log_level", "debug"),
+        ("RAG_LOG_LEVEL", "error", "log_level", "error"),
+        ("RAG_LOG_TEXT", "on", "log_text", True),
+        ("RAG_LOG_TEXT", "off", "log_text", False),
     ],
 )
 def test_a_setting_changes_its_field_alone(
@@ -102,9 +128,21 @@ def test_unknown_settings_are_refused_by_name() -> None:
         ("RAG_PARSE_BYTES", "1000000", "from 16777216 to 1099511627776"),
         ("RAG_PARSE_CHARACTERS", "2e6", "from 1000 to 100000000"),
         ("RAG_UPLOAD_BYTES", "50.5", "from 1000 to 1000000000"),
+        ("RAG_LOG", "yes", "json, text or off"),
+        ("RAG_LOG_LEVEL", "INFO", "debug, info, warning or error"),
+        ("RAG_LOG_TEXT", "true", "on or off"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_bounds(key: str, value: str, bounds: str) -> None:
     """The message names the setting, what it may be and what it was."""
     with pytest.raises(SettingsError, match=rf"^{key} must be .*{bounds}, not '{value}'\.$"):
         read_settings({key: value})
+
+
+@pytest.mark.parametrize("value", ["proxy.example.org", "10.0.0.1/8", "127.0.0.1:80", "*"])
+def test_proxies_are_addresses(value: str) -> None:
+    """Names, ports and everybody are refused: who is believed must be known."""
+    with pytest.raises(
+        SettingsError, match=r"^RAG_PROXY must list addresses such as 127\.0\.0\.1 "
+    ):
+        read_settings({"RAG_PROXY": value})
