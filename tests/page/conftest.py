@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -139,3 +140,16 @@ def page(browser: Browser, service_url: str, strays: list[str]) -> Iterator[Page
     context.close()
     assert violations == []
     assert strays == []
+
+
+@pytest.fixture
+def barriers(page: Page) -> Callable[[], list[str]]:
+    """Return a function that names the rules of axe-core which the page breaks, and where."""
+
+    def find() -> list[str]:
+        page.wait_for_function("() => document.getAnimations().length === 0")
+        page.evaluate(AXE_SCRIPT)  # evaluated, not inserted: the page's policy stays as it is
+        found = page.evaluate("axe.run().then(({violations}) => violations)")
+        return [f"{it['id']}: {node['target']}" for it in found for node in it["nodes"]]
+
+    return find
