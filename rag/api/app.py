@@ -16,6 +16,7 @@ from rag.api import access, places, problems
 from rag.api.admission import with_admission
 from rag.api.bodies import JsonRequest
 from rag.api.contract.page import show_contract, show_style
+from rag.api.examples import ExampleQuestions
 from rag.api.headers import with_headers
 from rag.api.heads import with_heads
 from rag.api.layers import Application
@@ -65,6 +66,7 @@ def create_app(
     """Return the application over a service, which it closes when it shuts down."""
     rate = Rate("requests", limit=protection.rate)
     failures = Rate("requests without a key", limit=protection.failures)
+    examples = ExampleQuestions(service.home, models=service.models, reads=service.reads)
 
     def counted_for(scope: HTTPScope) -> str | None:
         return None if access.is_open(scope["path"]) else access.of(scope).key or address_of(scope)
@@ -121,6 +123,7 @@ def create_app(
         dependencies={
             "service": Provide(lambda: service, sync_to_thread=False),
             "access": Provide(access.provide, sync_to_thread=False),
+            "examples": Provide(lambda: examples, sync_to_thread=False),
             "keys": Provide(lambda: protection.keys is not None, sync_to_thread=False),
         },
         exception_handlers={

@@ -56,7 +56,7 @@ class Bounds:
     def of(self, scope: HTTPScope) -> Places:
         """Return the places of the kind of a request."""
         path = scope["path"]
-        if path in {"/v1/ask", "/v1/search"} or path.startswith("/v1/ask/"):
+        if path in {"/v1/ask", "/v1/examples", "/v1/search"} or path.startswith("/v1/ask/"):
             return self.questions
         if path == "/v1/documents" and scope["method"] == "POST":
             return self.uploads

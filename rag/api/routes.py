@@ -10,6 +10,7 @@ from rag.api import asking, collections, jobs, openapi, schemas, wire
 from rag.api.access import Access
 from rag.api.adding import add_document
 from rag.api.collections import CollectionQuery
+from rag.api.examples import get_examples
 from rag.api.feedback import give_feedback
 from rag.api.service import Service
 from rag.api.streaming import ask_stream
@@ -170,6 +171,7 @@ def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
 ROUTES: Final = [
     *asking.ROUTES,
     ask_stream,
+    get_examples,
     add_document,
     list_documents,
     get_document,

@@ -65,6 +65,7 @@ class AsyncClient:
     ask = _sent(calls.ask)
     batch = _sent(calls.batch)
     search = _sent(calls.search)
+    examples = _sent(calls.examples)
     add_file = _sent(calls.add_file)
     add_text = _sent(calls.add_text)
     documents = _sent(calls.documents)

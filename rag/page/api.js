@@ -92,6 +92,9 @@ export function documents({ limit, offset = 0, search = "", signal }) {
 	return request(`/v1/documents?${query}`, { read: json, signal });
 }
 
+/** A few questions that the collection answers. */
+export const examples = ({ signal }) => request(`/v1/examples?${of()}`, { read: json, signal });
+
 const path = (id) => `/v1/documents/${encodeURIComponent(id)}`;
 
 /** What is known of a document, with its sections and pages. */

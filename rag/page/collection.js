@@ -55,7 +55,7 @@ export function showCollection({ count, place, openSource, ask }) {
 			const examples = element("div");
 			place.replaceChildren(examples, ...titles(list, { openSource }));
 			// Only an offer: what fails here fails at the reader's own question too, and is told there.
-			offerExamples(list.documents, { place: examples, ask, signal }).catch(() => {});
+			offerExamples({ place: examples, ask, signal }).catch(() => {});
 		} catch (error) {
 			if (signal.aborted) return;
 			count.textContent = "";

@@ -47,6 +47,7 @@ REQUESTS: list[tuple[str, str, str, dict[str, Any]]] = [
         {"params": {"question": QUESTION, "answers": 1, "k": 1}},
     ),
     ("search", "POST", "/v1/search", {"json": {"question": "troops in the north", "k": 1}}),
+    ("get_examples", "GET", "/v1/examples", {}),
     ("add_document", "POST", "/v1/documents", {"json": OWL}),
     ("list_documents", "GET", "/v1/documents", {"params": {"limit": 1}}),
     ("get_document", "GET", "/v1/documents/{document_id}", {"path": {"document_id": "note:owl"}}),

@@ -199,6 +199,7 @@ def test_the_openapi_document_is_valid(client: Client) -> None:
         ("/v1/ask/batch", "post"),
         ("/v1/ask/stream", "get"),
         ("/v1/search", "post"),
+        ("/v1/examples", "get"),
         ("/v1/documents", "post"),
         ("/v1/documents", "get"),
         ("/v1/documents/{document_id}", "get"),

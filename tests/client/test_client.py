@@ -85,6 +85,18 @@ def test_filters_of_a_stream_are_those_of_a_question(client: Client) -> None:
     client.delete(id_)
 
 
+def test_examples_are_questions_of_the_collection(client: Client) -> None:
+    """A title that is a question is one as long as it is answered; without it there is none."""
+    added = client.add_text("A hen clucks at six.", title="When clucks a hen?", uri="note:when")
+    assert isinstance(added, schemas.DocumentsAdded)
+    found = client.examples()
+    assert isinstance(found, schemas.Examples)
+    assert found.questions == ["When clucks a hen?"]
+    assert found.generation == client.index().generation
+    client.delete(added.documents[0].document.id)
+    assert client.examples(collection="default").questions == []
+
+
 def test_a_batch_has_a_result_for_each(client: Client) -> None:
     """Texts and whole requests alike; a problem is in its place."""
     results = client.batch([OWL, schemas.AskRequest(question=OWL, collection="no")]).results
@@ -337,7 +349,7 @@ def test_every_route_of_the_contract_has_a_call() -> None:
         *(calls.add_text("t"), calls.documents(), calls.document("ID"), calls.text("ID")),
         *(calls.delete("ID"), calls.verify([]), calls.index(), calls.collections()),
         *(calls.create_collection("ID"), calls.delete_collection("ID"), calls.jobs()),
-        *(calls.job("ID"), calls.cancel_job("ID"), calls.health()),
+        *(calls.job("ID"), calls.cancel_job("ID"), calls.health(), calls.examples()),
         calls.feedback(schemas.FeedbackRequest(question="q", generation=1, verdict="right")),
     ]
     names = {"documents": "document_id", "jobs": "job_id", "collections": "name"}

@@ -23,6 +23,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.page.invented import give_examples
+
 SEEDS: Final = Path(__file__).resolve().parents[2] / "seeds"
 READY_SECONDS: Final = 180
 PATIENCE_MS: Final = 20_000
@@ -119,6 +121,7 @@ def page(browser: Browser, service_url: str, strays: list[str]) -> Iterator[Page
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(RECORD_VIOLATIONS)
     page = context.new_page()
+    give_examples(page)  # finding them keeps the models busy, anew after each change of documents
 
     def watch(request: Request) -> None:
         if not request.url.startswith((f"{service_url}/", "data:")):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from playwright.sync_api import Page, Route
 
 STREAM: Final = "**/v1/ask/stream?*"
+EXAMPLES: Final = "**/v1/examples?*"
 HOSTILE: Final = '<script>window.ran = 1</script><img src="/x" onerror="window.ran = 2">'
 HARD: Final = "\ufeff𝔉𝔯𝔞𝔨𝔱𝔲𝔯 👩‍👩‍👧 é e\u0301 שלום עולם\r\n\fمرحبا 😀 "
 
@@ -54,6 +55,12 @@ def response(*answers: Any, abstention: Any = None, passages: tuple[Any, ...] = 
         "passages": list(passages),
         "timings_ms": {},
     }
+
+
+def give_examples(page: Page, *questions: str) -> None:
+    """Answer requests for example questions."""
+    found: Any = {"generation": 1, "questions": list(questions)}
+    page.route(EXAMPLES, lambda route: route.fulfill(json=found))
 
 
 def event(name: str, data: Any) -> str:

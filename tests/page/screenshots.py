@@ -4,15 +4,19 @@ They go to `screenshots/`, which git ignores. pytest takes them, with the fixtur
 only when this file is named: it is no test of the suite.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import FilePayload, Page, Route, expect
 
-from tests.page.invented import STREAM, answer, passage, place, response, serve
+from tests.page.invented import EXAMPLES, STREAM, answer, ask, passage, place, response, serve
+
+Take = Callable[[str], None]
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "screenshots"
+FINDING_MS: Final = 120_000
 BROKEN: Final[FilePayload] = {
     "name": "minutes.pdf",
     "mimeType": "application/pdf",
@@ -49,6 +53,60 @@ def _upload_broken(page: Page) -> None:
     page.locator(".list input").first.check()
 
 
+def _start(page: Page, take: Take) -> None:
+    page.unroute(EXAMPLES)
+    page.goto("/")
+    expect(page.locator(".examples button").first).to_be_visible(timeout=FINDING_MS)
+    take("start")
+
+
+def _abstention(page: Page, take: Take) -> None:
+    page.route(STREAM, _withhold)
+    ask(page, "What does a coffee cost in Pristina?")
+    expect(page.locator(".abstention")).to_be_visible()
+    take("abstention")
+    page.unroute(STREAM)
+
+
+def _answer_and_source(page: Page, take: Take) -> None:
+    ask(page, QUESTION)
+    expect(page.locator(".turn:first-child .answer").first).to_be_visible()
+    expect(page.locator(".turn:first-child .looked")).to_be_visible()
+    page.locator(".answer").first.hover()
+    take("answer")
+    page.locator(".answer .citation").first.click()
+    expect(page.locator(".verified.valid")).to_be_visible()
+    expect(page.locator("#source mark")).to_be_in_viewport()
+    take("source")
+    page.keyboard.press("Escape")
+
+
+def _disagreement(page: Page, take: Take) -> None:
+    serve(page, _differing())
+    ask(page, "When was the bridge closed to lorries?")
+    expect(page.locator(".sides")).to_be_visible()
+    page.locator(".turn:first-child summary").click()
+    take("disagreement")
+    page.locator(".turn:first-child [data-verdict=span]").first.click()
+    take("feedback")
+
+
+def _failures(page: Page, take: Take) -> None:
+    page.route(STREAM, lambda route: route.abort("connectionrefused"))
+    ask(page, "Is anybody there?")
+    expect(page.get_by_role("alert")).to_be_visible()
+    take("failure")
+    page.unroute(STREAM)
+    page.route(STREAM, lambda route: route.fulfill(status=401, json={}))
+    ask(page, "May I come in?")
+    expect(page.locator("#key")).to_be_focused()
+    take("key")
+    page.keyboard.press("Escape")
+    _upload_broken(page)
+    take("upload-error")
+    page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize(
     ("name", "width", "height", "scheme"),
     [
@@ -68,57 +126,10 @@ def test_take_pictures(
         page.wait_for_function("() => document.getAnimations().every((it) => it.pending === false)")
         page.screenshot(path=FOLDER / f"{name}-{view}.png")
 
-    def ask(question: str) -> None:
-        page.locator("#question").fill(question)
-        page.keyboard.press("Enter")
-
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": height})
-    page.goto("/")
-    expect(page.locator(".examples button").nth(3)).to_be_visible()
-    take("start")
-
-    page.route(STREAM, _withhold)
-    ask("What does a coffee cost in Pristina?")
-    expect(page.locator(".abstention")).to_be_visible()
-    take("abstention")
-    page.unroute(STREAM)
-
-    ask(QUESTION)
-    expect(page.locator(".turn:first-child .answer").first).to_be_visible()
-    expect(page.locator(".turn:first-child .looked")).to_be_visible()
-    page.locator(".answer").first.hover()
-    take("answer")
-
-    page.locator(".answer .citation").first.click()
-    expect(page.locator(".verified.valid")).to_be_visible()
-    expect(page.locator("#source mark")).to_be_in_viewport()
-    take("source")
-    page.keyboard.press("Escape")
-
-    serve(page, _differing())
-    ask("When was the bridge closed to lorries?")
-    expect(page.locator(".sides")).to_be_visible()
-    page.locator(".turn:first-child summary").click()
-    take("disagreement")
-    page.locator(".turn:first-child [data-verdict=span]").first.click()
-    take("feedback")
-
-    page.route(STREAM, lambda route: route.abort("connectionrefused"))
-    ask("Is anybody there?")
-    expect(page.get_by_role("alert")).to_be_visible()
-    take("failure")
-    page.unroute(STREAM)
-
-    page.route(STREAM, lambda route: route.fulfill(status=401, json={}))
-    ask("May I come in?")
-    expect(page.locator("#key")).to_be_focused()
-    take("key")
-    page.keyboard.press("Escape")
-
-    _upload_broken(page)
-    take("upload-error")
-    page.keyboard.press("Escape")
+    for views in (_start, _abstention, _answer_and_source, _disagreement, _failures):
+        views(page, take)
     if name == "laptop":
         page.emulate_media(media="print")
         page.pdf(path=FOLDER / "conversation.pdf")

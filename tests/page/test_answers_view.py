@@ -7,8 +7,19 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.page.invented import STREAM, answer, ask, passage, place, response, serve
+from tests.page.invented import (
+    EXAMPLES,
+    STREAM,
+    answer,
+    ask,
+    give_examples,
+    passage,
+    place,
+    response,
+    serve,
+)
 
+FINDING_MS = 120_000
 WHY: Any = {"reason": "low_confidence", "message": "The documents do not say."}
 BAR = """() => {
   const bar = document.querySelector(".bar");
@@ -197,53 +208,55 @@ def test_feedback_that_fails_is_told_and_can_be_sent_again(opened: Page) -> None
     expect(alert).to_have_count(0)
 
 
-def test_headings_make_questions_only_where_that_is_safe(opened: Page) -> None:
-    """Questions stay as they are, two English forms are asked about, all else is left out."""
-    questions = {
-        "What is owed?": "What is owed?",
-        "The brief: What kind of partnership?": "What kind of partnership?",
-        "מה השעה?": "מה השעה?",
-        "Osmani on the European mediators": "What did Osmani say about the European mediators?",
-        "The letter of 2016": "What do the documents say about the letter of 2016?",
-    }
-    others = [
-        "The meeting",
-        "Introduction",
-        "Osmani on the agreement and on Serbia",
-        "notes on style",
-        "The end of the war.",
-        "Minister Hoxhaj: a new phase",
-        "",
-        f"{'w' * 100}?",
-        "The letter of " + "w" * 100,
-    ]
-    script = 'async (all) => all.map((await import("/page/examples.js")).questionOf)'
-    assert opened.evaluate(script, list(questions)) == list(questions.values())
-    assert opened.evaluate(script, others) == [None] * len(others)
-
-
-def test_examples_are_of_the_collections_own_headings(opened: Page) -> None:
-    """Each names words of a heading that the service lists; pressing it asks it."""
-    headings: list[str] = []
-    for each in opened.request.get("/v1/documents?limit=6&offset=0").json()["documents"]:
-        detail = opened.request.get(f"/v1/documents/{each['id']}").json()
-        headings += [each["title"], *(it["path"][-1] for it in detail["sections"] if it["path"])]
-    examples = opened.locator(".examples button")
-    expect(examples).to_have_count(4)
-    for question in examples.all_text_contents():
-        topic = question.rstrip("?").partition(" about ")[2].removeprefix("the ")
-        assert any(topic and topic in heading for heading in headings) or any(
-            it.endswith(question) for it in headings
-        )
-    asked = examples.first.text_content()
-    serve(opened, response(answer("It is so.", place("It is so.", "so"))))
+def test_examples_are_those_that_the_service_found(page: Page) -> None:
+    """They are those of the collection, which the service answers; pressing one asks it."""
+    page.unroute(EXAMPLES)
+    found = page.request.get("/v1/examples", timeout=FINDING_MS).json()["questions"]
+    assert 1 <= len(found) <= 4
+    page.goto("/")
+    examples = page.locator(".examples button")
+    expect(examples).to_have_text(found)
     examples.first.click()
-    expect(opened.locator(".turn h2")).to_have_text(asked or "")
-    expect(opened.locator(".answer mark")).to_have_text("so")
+    expect(page.locator(".turn h2")).to_have_text(found[0])
+    expect(page.locator(".answer mark").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param({"status": 503, "json": {"detail": "Busy"}}, id="busy"),
+        pytest.param({"json": {"generation": 1, "questions": []}}, id="none"),
+    ],
+)
+def test_without_examples_nothing_is_said_of_them(page: Page, refusal: dict[str, Any]) -> None:
+    """The titles are there, no error is told, and a question can be asked."""
+    page.route(EXAMPLES, lambda it: it.fulfill(**refusal))
+    with page.expect_response(EXAMPLES):
+        page.goto("/")
+    expect(page.locator("#collection .citation").first).to_be_visible()
+    serve(page, response(answer("It is so.", place("It is so.", "so"))))
+    ask(page)
+    expect(page.locator(".answer mark")).to_have_text("so")
+    expect(page.locator(".examples")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_nothing_waits_for_examples(page: Page) -> None:
+    """While they are being found the collection is shown and a question answered."""
+    held: list[Route] = []
+    page.route(EXAMPLES, lambda it: held.append(it))  # noqa: PLW0108 (it sets an attribute)
+    with page.expect_request(EXAMPLES):
+        page.goto("/")
+    expect(page.locator("#collection .citation").first).to_be_visible()
+    serve(page, response(answer("It is so.", place("It is so.", "so"))))
+    ask(page)
+    expect(page.locator(".answer mark")).to_have_text("so")
+    assert len(held) == 1
 
 
 def test_opening_the_page_asks_nothing(page: Page) -> None:
     """Before the reader asks, no question reaches the service."""
+    give_examples(page, "Is it so?")
     asked: list[str] = []
     page.on("request", lambda it: asked.append(it.url) if "/v1/ask" in it.url else None)
     page.goto("/")
@@ -299,6 +312,8 @@ def test_no_view_has_a_barrier(
 ) -> None:
     """axe-core finds nothing at the start, in answers, an abstention, a failure, the key's form."""
     opened.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    give_examples(opened, "Is it so?", "מה השעה?")
+    opened.reload()
     expect(opened.locator(".examples button").first).to_be_visible()
     assert barriers() == []
 

@@ -35,6 +35,7 @@ _TAGS: Final = {
 _TAG_OF: Final = {
     "/v1/ask": "questions",
     "/v1/search": "questions",
+    "/v1/examples": "questions",
     "/v1/documents": "documents",
     "/v1/citations": "citations",
     "/v1/feedback": "citations",

@@ -159,6 +159,13 @@ class SearchResponse(Struct, kw_only=True):
     timings_ms: Timings
 
 
+class Examples(Struct, kw_only=True):
+    """Questions that the collection answers, made of its documents' titles and headings."""
+
+    generation: Generation
+    questions: Annotated[list[str], Meta(max_length=4, description="None where none is found.")]
+
+
 class Hits(Struct, kw_only=True):
     """The event `hits` of a stream: the passages that are going to be read."""
 

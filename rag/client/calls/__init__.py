@@ -22,6 +22,7 @@ from rag.client.calls.documents import (
 from rag.client.calls.questions import (
     ask,
     batch,
+    examples,
     feedback,
     search,
     stream,
@@ -42,6 +43,7 @@ __all__ = [
     "delete_collection",
     "document",
     "documents",
+    "examples",
     "feedback",
     "health",
     "index",

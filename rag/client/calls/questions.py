@@ -76,6 +76,16 @@ def search(
     return Call(method="POST", path="/v1/search", returns=schemas.SearchResponse, body=request)
 
 
+def examples(*, collection: str = DEFAULT) -> Call[schemas.Examples]:
+    """Return a few questions that the collection answers."""
+    return Call(
+        method="GET",
+        path="/v1/examples",
+        returns=schemas.Examples,
+        parameters={"collection": collection},
+    )
+
+
 def verify(
     citations: Sequence[schemas.CitationToVerify | schemas.Citation], *, collection: str = DEFAULT
 ) -> Call[schemas.VerifyResponse]:
