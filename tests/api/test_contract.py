@@ -53,7 +53,9 @@ def run(home: Path, *options: str, with_keys: bool) -> int:
     counted = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert counted is not None, done.stdout
     assert counted[1] == counted[2]
-    assert re.search(r"Tested: 20\b", done.stdout) is not None, done.stdout
+    operations = re.search(r"Operations: +(\d+) selected / (\d+) total", done.stdout)
+    assert operations is not None, done.stdout
+    assert re.search(rf"Tested: {operations[2]}\b", done.stdout) is not None, done.stdout
     print(done.stdout.splitlines()[-1], counted[0])  # noqa: T201  (the figure is asked for)
     return int(counted[1])
 
