@@ -109,7 +109,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             given, "RAG_CHUNK_TOKENS", default=200, low=MIN_CHUNK_TOKENS, high=MAX_CHUNK_TOKENS
         ),
         threads=_whole(given, "RAG_THREADS", default=_cores(), low=1, high=256),
-        queue=_whole(given, "RAG_QUEUE", default=64, low=1, high=10_000),
+        queue=_whole(given, "RAG_QUEUE", default=24, low=1, high=10_000),
         upload_bytes=_whole(
             given, "RAG_UPLOAD_BYTES", default=50_000_000, low=1_000, high=1_000_000_000
         ),

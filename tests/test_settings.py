@@ -20,7 +20,7 @@ def defaults() -> Settings:
         min_confidence=None,
         chunk_tokens=200,
         threads=min(cores, 8),
-        queue=64,
+        queue=24,
         upload_bytes=50_000_000,
         job_bytes=1_000_000,
         feedback_bytes=10_000_000,
