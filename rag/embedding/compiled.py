@@ -104,10 +104,16 @@ def open_embedder(weights: Weights, *, cache: Path, threads: int) -> CompiledEmb
 
 
 def _batches(ids: list[list[int]]) -> Iterator[list[int]]:
-    """Yield positions in groups of about equal lengths, so that little is spent on padding."""
+    """Yield positions in groups of about equal lengths, so that little is spent on padding.
+
+    What fills no group comes one by one: groups of every size would be as many times more shapes.
+    """
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
-    for first in range(0, len(order), _BATCH):
+    full = len(order) - len(order) % _BATCH
+    for first in range(0, full, _BATCH):
         yield order[first : first + _BATCH]
+    for position in order[full:]:
+        yield [position]
 
 
 def _finish(running: deque[_Running], rows: npt.NDArray[np.float32]) -> ov.InferRequest:
