@@ -58,7 +58,7 @@ def open_service(settings: Settings) -> Service:
     except BaseException:
         home.close()
         raise
-    models = Worker("the models", capacity=settings.queue)
+    models = Worker("the models", capacity=settings.queue, threads=settings.concurrency)
     job_parser = build_parser(settings)
     return Service(
         home=home,

@@ -31,6 +31,7 @@ class Settings:
     id of a trained one, of this project or a question answering checkpoint of transformers.
     `min_confidence` (0 to 1) withholds answers below it; None takes the reader's own threshold.
     `chunk_tokens` bounds a chunk, in the embedder's tokens. `threads` is how many the models use.
+    `concurrency` is how many questions are answered at once.
     `queue` bounds how many requests may wait for the models, and how many uploads for their turn.
     `upload_bytes` bounds an upload's size; what has more than `job_bytes` is taken in by a job.
     `feedback_bytes` bounds the file of what people say of answers, `collections` how many
@@ -58,6 +59,7 @@ class Settings:
     min_confidence: float | None
     chunk_tokens: int
     threads: int
+    concurrency: int
     queue: int
     upload_bytes: int
     job_bytes: int
@@ -109,6 +111,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             given, "RAG_CHUNK_TOKENS", default=200, low=MIN_CHUNK_TOKENS, high=MAX_CHUNK_TOKENS
         ),
         threads=_whole(given, "RAG_THREADS", default=_cores(), low=1, high=256),
+        concurrency=_whole(given, "RAG_CONCURRENCY", default=2, low=1, high=64),
         queue=_whole(given, "RAG_QUEUE", default=24, low=1, high=10_000),
         upload_bytes=_whole(
             given, "RAG_UPLOAD_BYTES", default=50_000_000, low=1_000, high=1_000_000_000

@@ -53,6 +53,7 @@ _WAIT: Final = (
     "/v1/documents",
     summary="Add or replace a document",
     scope="write",
+    place="uploads",
     operation_class=openapi.AddOperation,
     responses=_OUTCOMES
     | openapi.INVALID

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
 
 from litestar import Litestar, Response, Router, get
 from litestar.di import NamedDependency, Provide
@@ -33,9 +32,6 @@ from rag.api.service import Service
 from rag.api.tracing import Tracing
 from rag.errors import RagError
 
-# Where documents come in, which may be larger than other bodies.
-_UPLOADS: Final = "/v1/documents"
-
 
 @get(
     "/health/live",
@@ -58,6 +54,21 @@ async def ready(service: NamedDependency[Service]) -> Response[Health]:
     if reason := await service.readiness.reason():
         return Response(Health(status="failed", detail=reason), status_code=503)
     return Response(Health(status="ok", detail="Questions are answered."))
+
+
+def _routers(*, body_bytes: int, upload_bytes: int) -> list[Router]:
+    kinds = places.kinds_of(ROUTES)
+    # One path's routes cannot be divided between routers.
+    large = {path for (_, path), kind in kinds.items() if kind == "uploads"}
+    return [
+        Router(
+            path="/",
+            route_handlers=[route for route in ROUTES if large.isdisjoint(route.paths) is small],
+            request_max_body_size=bound,
+            before_request=refuse_unknown_parameters,
+        )
+        for small, bound in ((True, body_bytes), (False, upload_bytes))
+    ]
 
 
 def create_app(
@@ -90,7 +101,9 @@ def create_app(
             with_admission(
                 service.lifecycle,
                 bounds=places.bounds(
-                    service.models.capacity, retry_after=lambda: service.models.retry_after
+                    service.models.capacity,
+                    kinds=places.kinds_of(ROUTES),
+                    retry_after=lambda: service.models.retry_after,
                 ),
                 seconds=service.request_seconds,
             ),
@@ -100,18 +113,7 @@ def create_app(
         ],
         guards=[access.guard],
         route_handlers=[
-            Router(
-                path="/",
-                route_handlers=[route for route in ROUTES if _UPLOADS not in route.paths],
-                request_max_body_size=service.body_bytes,
-                before_request=refuse_unknown_parameters,
-            ),
-            Router(
-                path="/",
-                route_handlers=[route for route in ROUTES if _UPLOADS in route.paths],
-                request_max_body_size=service.upload_bytes,
-                before_request=refuse_unknown_parameters,
-            ),
+            *_routers(body_bytes=service.body_bytes, upload_bytes=service.upload_bytes),
             live,
             ready,
             show_page,

@@ -26,6 +26,7 @@ _RESPONSES: Final = (
     status_code=200,
     summary="Answer a question with spans of the documents",
     scope="ask",
+    place="questions",
     responses=_RESPONSES,
 )
 async def ask(
@@ -42,6 +43,7 @@ async def ask(
     status_code=200,
     summary="Answer many questions",
     scope="ask",
+    place="questions",
     responses=_RESPONSES,
 )
 async def ask_batch(
@@ -86,6 +88,7 @@ async def ask_batch(
     status_code=200,
     summary="Rank passages for a question",
     scope="ask",
+    place="questions",
     responses=_RESPONSES,
 )
 async def search(

@@ -94,6 +94,7 @@ class ExampleQuestions:
     "/v1/examples",
     summary="Get example questions",
     scope="ask",
+    place="questions",
     responses=openapi.UNKNOWN | openapi.BUSY,
     query=("collection",),
 )

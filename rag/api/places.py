@@ -1,9 +1,10 @@
 """Which requests count against which bound, so that none of one kind keeps out another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope
 
 _UPLOADS: Final = 8  # each may hold its whole body in memory
@@ -43,7 +44,8 @@ class Bounds:
     """The places of a service.
 
     `questions` are for what needs the models, `uploads` for what adds documents, `others` for all
-    else. `bodies` are for requests of which the body is still to come: how fast it comes is the
+    else; `kinds` tells which is for what, by method and path, as `kinds_of` reads it from routes.
+    `bodies` are for requests of which the body is still to come: how fast it comes is the
     client's doing, so until then they hold no place of their kind. Uploads hold theirs from the
     beginning, for what has come of them is held as well.
     """
@@ -52,18 +54,36 @@ class Bounds:
     uploads: Places
     others: Places
     bodies: Places
+    kinds: Mapping[tuple[str, str], str]
 
     def of(self, scope: HTTPScope) -> Places:
         """Return the places of the kind of a request."""
-        path = scope["path"]
-        if path in {"/v1/ask", "/v1/examples", "/v1/search"} or path.startswith("/v1/ask/"):
-            return self.questions
-        if path == "/v1/documents" and scope["method"] == "POST":
-            return self.uploads
-        return self.others
+        match self.kinds.get((scope["method"], scope["path"])):
+            case "questions":
+                return self.questions
+            case "uploads":
+                return self.uploads
+            case _:
+                return self.others
 
 
-def bounds(capacity: int, *, retry_after: Callable[[], int]) -> Bounds:
+def kinds_of(routes: Iterable[HTTPRouteHandler]) -> dict[tuple[str, str], str]:
+    """Return of what kind routes are marked to be (`place=`), by method and path.
+
+    Requests are let in before they are routed, so a marked path must have no parameters.
+    """
+    return {
+        (method, path): route.opt["place"]
+        for route in routes
+        if "place" in route.opt
+        for method in route.http_methods
+        for path in route.paths
+    }
+
+
+def bounds(
+    capacity: int, *, kinds: Mapping[tuple[str, str], str], retry_after: Callable[[], int]
+) -> Bounds:
     """Return bounds of `capacity` for questions, as many for others, and fewer for uploads.
 
     `retry_after` tells when there will be places for questions again, seconds from now.
@@ -73,4 +93,5 @@ def bounds(capacity: int, *, retry_after: Callable[[], int]) -> Bounds:
         uploads=Places("uploads", capacity=min(_UPLOADS, capacity)),
         others=Places("requests", capacity=capacity),
         bodies=Places("unfinished requests", capacity=_BODIES * capacity),
+        kinds=kinds,
     )

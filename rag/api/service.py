@@ -17,13 +17,14 @@ from rag.stages import observed_by
 class Service:
     """A home's collections, the jobs that fill them, and the threads that requests run on.
 
-    `models` runs what answers questions and `writes` what changes collections, one call at a time
-    each; stores are read on `reads`, so that a document can be looked at while models are busy, and
-    `queueing` takes and looks at jobs, which `runner` works at. `parser` reads uploads that are
-    waited for, `job_parser` those of jobs, so that a long one keeps nobody waiting. `feedback`
-    keeps what people say of answers. An upload of more than `job_bytes` becomes a job; one of more
-    than `upload_bytes` is refused, as is another body of more than `body_bytes` and a batch of more
-    than `max_batch` questions. A request may take `request_seconds`.
+    `models` runs what answers questions, as many at once as it has threads, and `writes` what
+    changes collections, one call at a time; stores are read on `reads`, so that a document can be
+    looked at while models are busy, and `queueing` takes and looks at jobs, which `runner` works
+    at. `parser` reads uploads that are waited for, `job_parser` those of jobs, so that a long one
+    keeps nobody waiting. `feedback` keeps what people say of answers. An upload of more than
+    `job_bytes` becomes a job; one of more than `upload_bytes` is refused, as is another body of
+    more than `body_bytes` and a batch of more than `max_batch` questions. A request may take
+    `request_seconds`.
     """
 
     home: Home

@@ -49,6 +49,7 @@ class EventStream(ASGIResponse):
     "/v1/ask/stream",
     summary="Answer a question, passages first",
     scope="ask",
+    place="questions",
     responses=openapi.EVENTS | openapi.INVALID | openapi.UNKNOWN | openapi.BUSY,
     query=queries.NAMES,
 )

@@ -52,8 +52,14 @@ def test_a_question_too_many_is_refused_at_once_and_unread(tmp_path: Path) -> No
         async with stuck_service(tmp_path) as (app, answerer, service):
             asked = [post(app, "/v1/ask", QUESTION) for _ in range(QUEUE)]
             await until(lambda: service.models.waiting == QUEUE)
-            for path in ("/v1/ask", "/v1/search", "/v1/ask/stream?question=x", "/v1/ask/batch"):
-                refused = Exchange(app, "POST", path, headers={"content-length": "10"})
+            for method, path in (
+                ("POST", "/v1/ask"),
+                ("POST", "/v1/search"),
+                ("GET", "/v1/ask/stream?question=x"),
+                ("POST", "/v1/ask/batch"),
+                ("GET", "/v1/examples"),
+            ):
+                refused = Exchange(app, method, path, headers={"content-length": "10"})
                 await refused.end()
                 assert (refused.status, refused.kind) == (503, "busy")
                 assert refused.headers["retry-after"] == "1"
@@ -83,7 +89,7 @@ def test_beyond_capacity_every_kind_of_route_is_refused(
     """Routes that are there, are not, or not by this method, but never the health checks."""
 
     async def main() -> None:
-        limits = bounds(QUEUE, retry_after=lambda: 1)
+        limits = bounds(QUEUE, kinds={}, retry_after=lambda: 1)
         async with stuck_service(tmp_path) as (inner, _, _service):
             app = with_admission(Lifecycle(), bounds=limits, seconds=PATIENCE)(inner)
             for _ in range(QUEUE):
@@ -233,7 +239,7 @@ async def _events(_: HTTPScope, receive: Receive, send: Send) -> None:
 
 
 def _admitting(app: Any, *, seconds: float) -> tuple[Any, Lifecycle, Bounds]:
-    lifecycle, limits = Lifecycle(), bounds(QUEUE, retry_after=lambda: 1)
+    lifecycle, limits = Lifecycle(), bounds(QUEUE, kinds={}, retry_after=lambda: 1)
     return with_admission(lifecycle, bounds=limits, seconds=seconds)(app), lifecycle, limits
 
 
