@@ -73,4 +73,4 @@ def test_the_service_keeps_to_its_document_under_thousands_of_requests(
     with_keys: bool,  # noqa: FBT001  (a parameter of the test)
 ) -> None:
     """Examples, every bound and its breach, random requests, and rows of them, with all checks."""
-    assert run(tmp_path, "--max-examples", "50", with_keys=with_keys) >= 2000
+    assert run(tmp_path, "--max-examples", "50", with_keys=with_keys) >= 1500
