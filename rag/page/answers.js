@@ -40,11 +40,11 @@ function confidenceLine(answer, { further }) {
 	);
 }
 
-function answerItem(answer, { numbers, turn, further, ...tools }) {
+function answerItem(answer, { count, turn, further, ...tools }) {
 	const { before, quote, after } = emphasise(answer.sentence, answer.citations[0]);
 	const whole = !before.trim() && !after.trim();
 	const citations = answer.citations.map((place) =>
-		element("li", {}, citationButton(place, { number: numbers.next().value, ...tools })),
+		element("li", {}, citationButton(place, { number: count(), ...tools })),
 	);
 	return element(
 		"li",
@@ -64,21 +64,23 @@ function answerItem(answer, { numbers, turn, further, ...tools }) {
 
 function passageItem(passage, { openSource }) {
 	const place = { ...passage, quote: passage.text };
+	const [first, ...rest] = passage.text.split("\n");
+	// Its heading is named below it.
+	const headed = first.replace(/^#* */, "") === passage.section.at(-1);
+	const excerpt = (headed && rest.join("\n").trim()) || passage.text;
 	return element(
 		"li",
 		{ class: "passage" },
-		element("p", { class: "excerpt", dir: "auto" }, passage.text),
+		element("p", { class: "excerpt", dir: "auto" }, excerpt),
 		citationButton(place, { openSource }),
 	);
 }
 
-function* counter() {
-	for (let number = 1; ; number += 1) yield number;
-}
+const titlesOf = (passages) => new Map(passages.map(({ document: { id, title } }) => [id, title]));
 
 function looked(turn) {
 	const { passages } = turn.response;
-	const titles = new Map(passages.map(({ document }) => [document.id, document.title]));
+	const titles = titlesOf(passages);
 	const read = `${counted(passages.length, "passage")} of ${counted(titles.size, "document")} read`;
 	return element(
 		"p",
@@ -95,12 +97,22 @@ function abstained(turn, tools) {
 	if (passages.length > 0) {
 		const closest = passages.slice(0, 3);
 		nodes.push(
-			feedbackRow(turn, { answer: null, ...tools }),
 			element("h3", {}, closest.length === 1 ? "The closest passage" : "The closest passages"),
 			element("ul", { class: "passages" }, ...closest.map((it) => passageItem(it, tools))),
+			feedbackRow(turn, { answer: null, ...tools }),
 		);
 	}
 	return [...nodes, looked(turn)];
+}
+
+const DIFFERENT = "The documents give different answers";
+
+/** Lines about the documents that were compared and say nothing. */
+function silent({ answers, passages }) {
+	const titles = titlesOf(passages);
+	for (const { citations } of answers) titles.delete(citations[0].document.id);
+	const line = (title) => element("p", { class: "line", dir: "auto" }, `“${title}” does not seem to say.`);
+	return [...titles.values()].map(line);
 }
 
 /**
@@ -112,16 +124,19 @@ export function answerNodes(turn, { waiting = null, ...tools }) {
 	if (abstention) return abstained(turn, tools);
 	const line = waiting ? element("p", { class: "line waiting" }, waiting) : looked(turn);
 	if (answers.length === 0) return [line];
-	const against = sides(answers);
+	const against = turn.compare ? answers : sides(answers);
 	const shown = against.length > 0 ? against : answers.slice(0, 1);
 	const others = answers.filter((each) => !shown.includes(each));
-	const numbers = counter();
+	let last = 0;
+	const count = () => (last += 1);
 	const list = (kind, each) => {
-		const more = { numbers, turn, further: kind === "others", ...tools };
+		const more = { count, turn, further: kind === "others", ...tools };
 		return element("ul", { class: `answers ${kind}` }, ...each.map((it) => answerItem(it, more)));
 	};
 	const nodes = [list(against.length > 0 ? "sides" : "first", shown)];
-	if (against.length > 0) nodes.unshift(element("h3", {}, "The documents give different answers"));
+	const title = sides(answers).length > 0 ? DIFFERENT : "What each document says";
+	if (against.length > 0) nodes.unshift(element("h3", {}, title));
+	if (turn.compare) nodes.push(...silent(turn.response));
 	if (others.length > 0) {
 		const name = others.length === 1 ? "Another answer" : `${others.length} other answers`;
 		nodes.push(element("details", {}, element("summary", {}, name), list("others", others)));
@@ -136,6 +151,6 @@ export function announcement({ answers, abstention, passages }) {
 	}
 	const [{ text, citations, ...answer }] = answers;
 	const { words, percent } = confidence(answer.confidence);
-	const differing = sides(answers).length > 0 ? "The documents give different answers. " : "";
+	const differing = sides(answers).length > 0 ? `${DIFFERENT}. ` : "";
 	return `${differing}Answer: ${text} ${words}, ${percent}. ${counted(citations.length, "source")}.`;
 }

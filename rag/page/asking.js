@@ -42,3 +42,18 @@ export function ask({ question, collection, documents }, { signal, progress }) {
 	}
 	return request(`/v1/ask/stream?${query}`, { signal, read });
 }
+
+/** What each of the documents says when it is asked on its own, as one response. */
+export async function compare(turn, { signal }) {
+	const one = (id) => ask({ ...turn, documents: [id] }, { signal, progress() {} });
+	const each = await Promise.all(turn.documents.map(one));
+	const answers = each.flatMap((response) => response.answers.slice(0, 1));
+	answers.sort((left, right) => right.confidence - left.confidence);
+	const message = "None of these documents seems to say.";
+	return {
+		...each[0],
+		answers,
+		abstention: answers.length > 0 ? null : { reason: "none", message },
+		passages: each.flatMap(({ passages }) => passages),
+	};
+}

@@ -2,7 +2,7 @@
 
 import { citationButton } from "./answers.js";
 import { documents } from "./api.js";
-import { alertLine, element } from "./dom.js";
+import { alertLine, element, plainButton } from "./dom.js";
 import { offerExamples } from "./examples.js";
 import { counted } from "./wording.js";
 
@@ -28,8 +28,8 @@ function howToAdd({ again }) {
 		element(
 			"p",
 			{},
-			"Drop files here, or add whole folders from the command line, then ",
-			element("button", { type: "button", class: "plain", onclick: again }, "look again"),
+			"Drop files here, press “0 documents”, or add whole folders as below, then ",
+			plainButton("look again", again),
 			".",
 		),
 		element("p", {}, element("code", {}, "rag ingest ~/Documents")),
@@ -52,10 +52,9 @@ export function showCollection({ count, place, openSource, ask }) {
 				place.replaceChildren(...howToAdd({ again: show }));
 				return;
 			}
-			const examples = element("div");
+			const examples = element("div", { class: "offer" });
 			place.replaceChildren(examples, ...titles(list, { openSource }));
-			// Only an offer: what fails here fails at the reader's own question too, and is told there.
-			offerExamples({ place: examples, ask, signal }).catch(() => {});
+			offerExamples({ place: examples, ask, signal });
 		} catch (error) {
 			if (signal.aborted) return;
 			count.textContent = "";

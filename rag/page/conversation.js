@@ -2,9 +2,9 @@
 
 import { announcement, answerNodes } from "./answers.js";
 import { collection } from "./api.js";
-import { ask } from "./asking.js";
-import { alertLine, element } from "./dom.js";
-import { chosenDocuments } from "./filters.js";
+import { ask, compare } from "./asking.js";
+import { alertLine, element, plainButton } from "./dom.js";
+import { chosenDocuments, comparing } from "./filters.js";
 import { askedBy, hashOf, keep, restore } from "./turns.js";
 import { reading } from "./wording.js";
 
@@ -43,9 +43,8 @@ export function conversation({ place, announcer, openSource }) {
 		body.replaceChildren(...answerNodes(turn, { openSource, saved, ...more }));
 
 	function stopped(turn, body, why) {
-		const again = { type: "button", class: "plain", onclick: () => run(turn) };
-		const line = element("p", { class: "line" }, why, element("button", again, "Ask again"));
-		body.replaceChildren(line);
+		const again = plainButton("Ask again", () => run(turn));
+		body.replaceChildren(element("p", { class: "line" }, why, again));
 	}
 
 	async function run(turn) {
@@ -62,7 +61,8 @@ export function conversation({ place, announcer, openSource }) {
 			fill(body, { ...turn, response: placed(partial, turn) }, { waiting: reading(partial) });
 		};
 		try {
-			turn.response = placed(await ask(turn, { signal: request.signal, progress }), turn);
+			const way = turn.compare ? compare : ask;
+			turn.response = placed(await way(turn, { signal: request.signal, progress }), turn);
 			saved();
 			fill(body, turn);
 			announcer.textContent = announcement(turn.response);
@@ -120,7 +120,10 @@ export function conversation({ place, announcer, openSource }) {
 
 	return {
 		turns,
-		ask: (question) => start({ question, collection: collection(), documents: chosenDocuments() }),
+		ask(question) {
+			const documents = chosenDocuments();
+			start({ question, collection: collection(), documents, compare: comparing() });
+		},
 		clear() {
 			open?.abort();
 			turns.length = 0;

@@ -19,14 +19,13 @@ function differ(one, other) {
  * The answers that stand against each other, the best first; none where no two do.
  *
  * That the documents disagree cannot be known from spans, as both of two answers may be right (two
- * causes, two visits). So no more is claimed than that they differ, and only of answers that are
- * each likely right, that no document gives both of, and of which none merely says more words than
- * the other ("93" and "93 soldiers").
+ * causes, two visits). So no more is claimed than that they differ, and only of answers that are no
+ * guesses, that no document gives both of, and of which none merely says more words than the other
+ * ("93" and "93 soldiers"). Each lowers the chance of the other, so both are seldom "likely".
  */
 export function sides(answers) {
-	const likely = answers.filter((each) => confidence(each.confidence).level === "high");
 	const found = [];
-	for (const each of likely) {
+	for (const each of answers.filter(({ confidence: it }) => confidence(it).level !== "low")) {
 		if (found.every((other) => differ(each, other))) found.push(each);
 	}
 	return found.length > 1 ? found : [];

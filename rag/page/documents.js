@@ -11,8 +11,9 @@ const PAGE = 50; // documents
 const TYPING_MS = 150;
 
 /** Makes the panel of the documents: `open()` shows it, `add(files)` takes files in too. */
-export function documentsPanel({ dialog, opener, openSource }) {
+export function documentsPanel({ dialog, opener, question, openSource }) {
 	let [listed, offset, request] = [{ total: 0, documents: [] }, 0, null];
+	let next = opener; // has the focus once the panel is closed
 
 	const files = element("input", { type: "file", multiple: true, hidden: true, onchange: take });
 	const uploads = element("ul", { class: "uploads", "aria-label": "Files on their way" });
@@ -39,12 +40,17 @@ export function documentsPanel({ dialog, opener, openSource }) {
 		if (gone) return element("li", { "data-id": each.id }, gone);
 		const { id, title, published, characters, uri } = each;
 		const show = () => {
+			next = null;
 			dialog.close();
 			openSource({ document: each, quote: null }, opener);
 		};
 		const ask = () => askToDelete(each, { collection: collection(), changed: render });
 		const asked = { type: "checkbox", "aria-label": `Ask only “${title}”` };
-		const check = element("input", { ...asked, onchange: () => choose(each, check.checked) });
+		const check = element("input", { ...asked, onchange: picked });
+		function picked() {
+			choose(each, check.checked);
+			next = question;
+		}
 		check.checked = chosenDocuments().includes(id);
 		const day = published && element("time", { datetime: published }, date(published));
 		const size = element("span", {}, counted(characters, "character"));
@@ -97,12 +103,14 @@ export function documentsPanel({ dialog, opener, openSource }) {
 	function open() {
 		if (dialog.open) return;
 		if (!uploads.querySelector("progress")) uploads.replaceChildren(); // all was seen
+		next = opener;
 		dialog.showModal();
 		refresh();
 	}
 
 	function add(taken) {
 		open();
+		next = question;
 		upload(taken, { list: uploads });
 	}
 
@@ -117,5 +125,6 @@ export function documentsPanel({ dialog, opener, openSource }) {
 			if (dialog.open) refresh();
 		});
 	}
+	dialog.addEventListener("close", () => next?.focus());
 	return { open, add };
 }

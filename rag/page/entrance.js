@@ -15,11 +15,11 @@ async function showCollections(select) {
 }
 
 /** Opens the panel of the documents in `dialog`, whose parts are loaded at its first use. */
-export function documentsEntrance({ dialog, opener, select, openSource }) {
+export function documentsEntrance({ dialog, opener, question, select, openSource }) {
 	const panel = later(async () => {
 		const css = styles("panel", "documents");
 		const [{ documentsPanel }] = await Promise.all([import("./documents.js"), css]);
-		return documentsPanel({ dialog, opener, openSource });
+		return documentsPanel({ dialog, opener, question, openSource });
 	});
 	opener.addEventListener("click", () => panel(({ open }) => open()));
 

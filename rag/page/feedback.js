@@ -1,17 +1,17 @@
 // What a person says of an answer: right, wrong, none was due, or where the right one stands.
 
 import { feedback } from "./api.js";
-import { alertLine, element } from "./dom.js";
+import { alertLine, element, plainButton } from "./dom.js";
 
 const OF_ANSWERS = [
 	["right", "Right"],
 	["wrong", "Wrong"],
 	["should_abstain", "Should not have answered"],
-	["span", "Show the right answer"],
+	["span", "Mark the right answer"],
 ];
 const OF_ABSTENTIONS = [
 	["right", "Right, they do not say"],
-	["span", "They do: show where"],
+	["span", "They do: mark where"],
 ];
 
 const span = ({ document: { id, version }, start, end, quote }) => {
@@ -63,7 +63,7 @@ export function feedbackRow(turn, { answer, openSource, saved }) {
 			choose(place, { opener, openSource, chosen: (right) => send("span", right) });
 		if (byDocument.size === 1) return open(places[0]);
 		const buttons = [...byDocument.values()].map((place) =>
-			element("button", { type: "button", class: "plain", onclick: () => open(place) }, place.document.title),
+			plainButton(place.document.title, () => open(place), { dir: "auto" }),
 		);
 		rest.replaceChildren("In which document? ", ...buttons);
 		return buttons[0].focus();

@@ -1,6 +1,6 @@
 // The key that a protected service asks for: kept for this tab only.
 
-import { element } from "./dom.js";
+import { element, plainButton } from "./dom.js";
 
 const KEPT = "key";
 
@@ -24,7 +24,7 @@ export function keyDialog({ forget }) {
 		element("label", { for: "key" }, "Key"),
 		field,
 		element("button", { class: "choose" }, "Use this key"),
-		element("button", { type: "button", class: "plain", onclick: () => dialog.close() }, "Not now"),
+		plainButton("Not now", () => dialog.close()),
 	);
 	const dialog = element("dialog", { "aria-labelledby": "key-title" }, form);
 	document.body.append(dialog);

@@ -68,6 +68,7 @@ showCollection({ count: byId("count"), place: byId("collection"), openSource, as
 documentsEntrance({
 	dialog: byId("documents"),
 	opener: byId("open-documents"),
+	question: field,
 	select: byId("collections"),
 	openSource,
 });

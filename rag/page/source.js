@@ -151,7 +151,6 @@ export function sourcePanel({ panel, behind, fallback }) {
 		if (place) show(place, opener ?? fallback);
 		else hide();
 	}
-	history.scrollRestoration = "manual"; // what is behind the panel is still where it was
 	addEventListener("popstate", follow);
 	follow();
 	return open;

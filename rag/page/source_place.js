@@ -1,7 +1,7 @@
 // Places in documents: their permanent links, and the documents as they are fetched.
 
 import { collection, documentDetail, documentText } from "./api.js";
-import { decode, indices } from "./text.js";
+import { decode, decodePart, indices } from "./text.js";
 
 const KEPT = 3; // documents
 const LONGEST_QUOTE = 300; // with its quote a link can be followed into a later version
@@ -22,10 +22,8 @@ export function placeOf(hash) {
 	if (!parts) return null;
 	const [, id, start, end, rest] = parts;
 	const query = new URLSearchParams(rest);
-	// Unlike decodeURIComponent this takes what is wrongly encoded too.
-	const decoded = new URLSearchParams(`id=${id.replace(/[+&]/g, encodeURIComponent)}`);
 	return {
-		document: { id: decoded.get("id"), version: query.get("version") },
+		document: { id: decodePart(id), version: query.get("version") },
 		collection: query.get("collection") ?? "default",
 		start: Number(start),
 		end: Number(end),

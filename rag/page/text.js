@@ -5,6 +5,10 @@ const DECODER = new TextDecoder("utf-8", { ignoreBOM: true }); // a leading BOM 
 /** Decodes a whole text. */
 export const decode = (bytes) => DECODER.decode(bytes);
 
+/** Decodes a part of an address; unlike decodeURIComponent also what is wrongly encoded. */
+export const decodePart = (part) =>
+	new URLSearchParams(`it=${part.replace(/[+&]/g, encodeURIComponent)}`).get("it");
+
 /** The index in UTF-16 units of each code point offset; the offsets ascend. */
 export function indices(text, offsets) {
 	let index = 0;

@@ -1,5 +1,7 @@
 // The questions of this tab and what came of them: kept until it is closed, and their addresses.
 
+import { decodePart } from "./text.js";
+
 const KEPT = "conversation";
 
 export const restore = () => JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
@@ -14,9 +16,10 @@ export function keep(turns) {
 	}
 }
 
-/** `#/q/QUESTION?documents=…&collection=…`: who opens it asks the same. */
-export function hashOf({ question, collection, documents }) {
+/** `#/q/QUESTION?documents=…&compare=…&collection=…`: who opens it asks the same. */
+export function hashOf({ question, collection, documents, compare }) {
 	const query = new URLSearchParams(documents.map((id) => ["documents", id]));
+	if (compare) query.set("compare", "each");
 	if (collection !== "default") query.set("collection", collection);
 	return `#/q/${encodeURIComponent(question)}${query.size > 0 ? `?${query}` : ""}`;
 }
@@ -27,9 +30,9 @@ export function askedBy(hash) {
 	if (question === undefined) return null;
 	const query = new URLSearchParams(rest);
 	return {
-		// Unlike decodeURIComponent this takes what is wrongly encoded too.
-		question: new URLSearchParams(`q=${question.replace(/[+&]/g, encodeURIComponent)}`).get("q"),
+		question: decodePart(question),
 		collection: query.get("collection") ?? "default",
 		documents: query.getAll("documents"),
+		compare: query.has("compare"),
 	};
 }

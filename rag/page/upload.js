@@ -53,7 +53,7 @@ async function add(file, { name, progress }) {
 
 /** Takes files into the collection, each with a line of its own in `list`. */
 export function upload(files, { list }) {
-	for (const file of files) {
+	const lines = files.map((file) => {
 		const bar = element("progress", { "aria-label": file.name });
 		const said = element("span", { role: "status" }, "Waiting");
 		const line = element("li", {}, element("span", { dir: "auto" }, file.name), bar, said);
@@ -76,7 +76,8 @@ export function upload(files, { list }) {
 				said.replaceWith(alertLine(message, { again }));
 			}
 		};
-		list.prepend(line);
 		run(collection());
-	}
+		return line;
+	});
+	list.prepend(...lines);
 }

@@ -31,9 +31,10 @@ export function date(iso) {
 	return Number.isNaN(day.getTime()) ? iso : DATE.format(day);
 }
 
-/** Page, else the innermost heading; empty where the source has neither. */
-export function whereabouts({ page, section }) {
-	return page === null ? (section.at(-1) ?? "") : `page ${page}`;
+/** Page, else the innermost heading; empty where the source has neither, or only its title. */
+export function whereabouts({ page, section, document }) {
+	if (page !== null) return `page ${page}`;
+	return section.at(-1) === document.title ? "" : (section.at(-1) ?? "");
 }
 
 /** "Reading 8 passages from 3 documents". */

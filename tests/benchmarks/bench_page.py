@@ -1,8 +1,9 @@
 """Measure the page in Chromium: weight, first paint, and a document of two million characters.
 
 `python tests/benchmarks/bench_page.py`: a service over the seeds and one large Markdown document,
-which is stored with a single passage since only its text is read here. On a machine that does other
-work every time is too long.
+which is stored with a single passage since only its text is read here. Next to the page's first
+paint stands that of a page of one word, which is the browser's own share. On a machine that does
+other work every time is too long.
 """
 
 import os
@@ -16,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlencode
 
 import httpx
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from rag import catalog
 from rag.chunks import Chunk
@@ -33,11 +36,27 @@ SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 CHARACTERS = 2_000_000
 NEEDLE = "The needle is number 73,004."
 ROUNDS = 5
+PAINTS = 15
+VIEWPORT: ViewportSize = {"width": 1366, "height": 850}
+EMPTY = b'<!doctype html><html lang="en"><title>Empty</title><p>Empty</p></html>'
 
 WEIGHT = """() => performance.getEntries().filter(({ decodedBodySize, name }) => decodedBodySize
   && !name.includes("/v1/")).reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)"""
+PAINTED = """() => performance.getEntriesByName("first-contentful-paint").length > 0"""
+# Milliseconds after the last byte of the document.
 PAINT = """() => performance.getEntriesByName("first-contentful-paint")[0].startTime
   - performance.getEntriesByType("navigation")[0].responseEnd"""
+LOADED = """() => Math.max(...performance.getEntriesByType("resource")
+  .filter(({ name }) => name.endsWith(".js")).map(({ responseEnd }) => responseEnd))
+  - performance.getEntriesByType("navigation")[0].responseEnd"""
+# Cumulative layout shift, as of the Layout Instability API.
+SHIFTS = """() => new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => {
+    for (const { hadRecentInput, value } of list.getEntries()) sum += hadRecentInput ? 0 : value;
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 100);
+})"""
 # Milliseconds from the order to the frame in which the quote is in sight.
 OPEN = """(hash) => new Promise((resolve) => {
   const began = performance.now();
@@ -128,10 +147,59 @@ def serving(home: Path, document: Document) -> Iterator[str]:
             process.terminate()
 
 
+class _Empty(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(EMPTY)))
+        self.end_headers()
+        self.wfile.write(EMPTY)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving_nothing() -> Iterator[str]:
+    """Give the address of a page of one word."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Empty) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def measure_paint(browser: Browser, url: str) -> None:
+    """Print when the page is painted first, in turns with an empty one; nothing is kept."""
+    paints: list[float] = []
+    empties: list[float] = []
+    modules: list[float] = []
+    shifts: list[float] = []
+    with window(browser, url):
+        pass  # the service has found its examples from now on
+    with serving_nothing() as empty:
+        for _ in range(PAINTS):
+            with browser.new_context(viewport=VIEWPORT) as context:
+                page = context.new_page()
+                page.goto(empty)
+                page.wait_for_function(PAINTED)
+                empties.append(page.evaluate(PAINT))
+            with window(browser, url) as page:
+                paints.append(page.evaluate(PAINT))
+                modules.append(page.evaluate(LOADED))
+                shifts.append(page.evaluate(SHIFTS))
+    print(f"first contentful paint, median of {PAINTS}, in milliseconds after the HTML")
+    for name, times in (("the page", paints), ("an empty page", empties)):
+        print(f"  {name:31} {statistics.median(times):.0f} ({min(times):.0f} to {max(times):.0f})")
+    print(f"last module has come              {statistics.median(modules):.0f} ms after the HTML")
+    print(f"cumulative layout shift           {max(shifts):.3f} at most")
+
+
 @contextmanager
 def window(browser: Browser, url: str) -> Iterator[Page]:
     """Give a window that has the page open and nothing of it kept from before."""
-    context = browser.new_context(viewport={"width": 1366, "height": 850})
+    context = browser.new_context(viewport=VIEWPORT)
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("#collection .citation")
@@ -146,11 +214,10 @@ def measure(browser: Browser, url: str, document: Document) -> None:
     query = urlencode({"version": f"sha256:{document.sha256}"})
     first = f"#/d/{document.id}/{start}-{start + len(NEEDLE)}?{query}"
     second = f"#/d/{document.id}/{start - 90_000}-{start - 89_980}?{query}"
-    paints, colds, warms, frames, weight = [], [], [], [], 0
+    colds, warms, frames, weight = [], [], [], 0
     for _ in range(ROUNDS):
         with window(browser, url) as page:
             weight = page.evaluate(WEIGHT)
-            paints.append(page.evaluate(PAINT))
             colds.append(page.evaluate(OPEN, first))
             page.wait_for_selector(".verified.valid")
             page.evaluate("document.querySelector('#source mark').remove()")
@@ -158,7 +225,6 @@ def measure(browser: Browser, url: str, document: Document) -> None:
             frames += page.evaluate(SCROLL)
     frames.sort()
     print(f"weight before the first question  {weight:,} bytes, as they are after decompression")
-    print(f"first contentful paint            {statistics.median(paints):.0f} ms after the HTML")
     print(f"{len(document.text):,} characters open at their citation")
     print(f"  for the first time              {statistics.median(colds):.0f} ms")
     print(f"  at another one                  {statistics.median(warms):.0f} ms")
@@ -182,6 +248,7 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu"]
         )
+        measure_paint(browser, url)
         measure(browser, url, document)
         browser.close()
 

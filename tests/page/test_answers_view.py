@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -12,6 +13,7 @@ from tests.page.invented import (
     STREAM,
     answer,
     ask,
+    fulfill,
     give_examples,
     passage,
     place,
@@ -21,6 +23,12 @@ from tests.page.invented import (
 
 FINDING_MS = 120_000
 WHY: Any = {"reason": "low_confidence", "message": "The documents do not say."}
+SHIFTS = """() => new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (sum += value)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 200);
+})"""
 BAR = """() => {
   const bar = document.querySelector(".bar");
   const [first, size] = getComputedStyle(bar).backgroundSize.split(" ");
@@ -50,11 +58,11 @@ def sides(page: Page, *answers: Any) -> list[str]:
     return found
 
 
-def test_documents_differ_only_where_likely_answers_of_separate_ones_do(opened: Page) -> None:
+def test_documents_differ_only_where_more_than_guesses_of_separate_ones_do(opened: Page) -> None:
     """Each condition of the rule, taken away, takes the finding away."""
     may, june = of("d1", "In May.", "May"), of("d2", "It was June.", "June", confidence=0.7)
     assert sides(opened, may, june) == ["May", "June"]
-    assert sides(opened, may, of("d2", "It was June.", "June", confidence=0.69)) == []
+    assert sides(opened, may, of("d2", "It was June.", "June", confidence=0.44)) == []
     assert sides(opened, may, of("d1", "It was June.", "June")) == []
     assert sides(opened, may, of("d2", "On 3 may.", "3 may")) == []
     assert sides(opened, of("d1", "1,000 men", "1,000"), of("d2", "1000 of them", "1000")) == []
@@ -71,7 +79,7 @@ def test_documents_differ_only_where_likely_answers_of_separate_ones_do(opened: 
 def test_differing_documents_stand_side_by_side(opened: Page) -> None:
     """The page says no more than that they differ; the others are folded below, and it is told."""
     may, june = of("d1", "In May.", "May"), of("d2", "It was June.", "June")
-    doubtful = of("d3", "Or was it July?", "July", confidence=0.5)
+    doubtful = of("d3", "Or was it July?", "July", confidence=0.4)
     serve(opened, response(may, june, doubtful))
     ask(opened)
     expect(opened.locator(".turn h3")).to_have_text("The documents give different answers")
@@ -93,6 +101,69 @@ def test_differing_documents_stand_side_by_side(opened: Page) -> None:
     assert below is not None
     assert above["x"] == below["x"]
     assert above["y"] + above["height"] <= below["y"]
+
+
+def compare(page: Page, said: dict[str, Any]) -> None:
+    """Tick the documents, two to four, and ask each of them; `said` has their responses by id."""
+    page.evaluate(
+        """async (ids) => {
+          const { choose } = await import("/page/filters.js");
+          for (const id of ids) choose({ id, title: `Title of ${id}` }, true);
+        }""",
+        list(said),
+    )
+
+    def tell(route: Route) -> None:
+        (asked,) = parse_qs(urlsplit(route.request.url).query)["documents"]
+        fulfill(route, said[asked])
+
+    page.route(STREAM, tell)
+    page.get_by_label("Compare them").check()
+    ask(page)
+
+
+def test_chosen_documents_are_compared(opened: Page) -> None:
+    """Each is asked on its own: its best answer stands beside the others', or that it is silent."""
+    third = of("d3", "Nothing.", "Nothing")["citations"][0]["document"]
+    may, june = of("d1", "In May.", "May", confidence=0.6), of("d2", "It was June.", "June")
+    worse = of("d2", "Or July.", "July", confidence=0.5)
+    said = {
+        "d1": response(may),
+        "d2": response(june, worse),
+        "d3": response(abstention=WHY, passages=(passage("Nothing.") | {"document": third},)),
+    }
+    compare(opened, said)
+    expect(opened.locator(".turn h3")).to_have_text("The documents give different answers")
+    expect(opened.locator(".sides mark")).to_have_text(["June", "May"])  # the likeliest first
+    silent = opened.locator(".body > .line")
+    expect(silent).to_have_text("“Title of d3” does not seem to say.")
+    link = opened.locator(".turn .looked a").get_attribute("href")
+    opened.evaluate("sessionStorage.clear()")
+    opened.goto("about:blank")
+    opened.goto(f"/{link}")
+    expect(opened.locator(".sides mark")).to_have_text(["June", "May"])
+
+
+def test_compared_documents_that_agree_or_are_silent_are_told_as_such(opened: Page) -> None:
+    """The same said twice is no difference; where none says anything there is an abstention."""
+    one, other = of("d1", "In May.", "May"), of("d2", "It was May.", "May")
+    compare(opened, {"d1": response(one), "d2": response(other)})
+    expect(opened.locator(".turn h3")).to_have_text("What each document says")
+    expect(opened.locator(".sides mark")).to_have_text(["May", "May"])
+    none = response(abstention=WHY, passages=(passage("Of this nothing."),))
+    compare(opened, {"d1": none, "d2": none})
+    first = opened.locator(".turn").first
+    expect(first.locator(".abstention")).to_have_text("None of these documents seems to say.")
+
+
+def test_comparing_is_offered_for_two_to_four_documents(opened: Page) -> None:
+    """One has nothing beside it, and many would not stand side by side."""
+    choose = """async (id) => (await import("/page/filters.js")).choose({ id, title: id }, true)"""
+    offered = []
+    for number in range(1, 6):
+        opened.evaluate(choose, f"d{number}")
+        offered.append(opened.get_by_label("Compare them").count())
+    assert offered == [0, 1, 1, 1, 0]
 
 
 def test_confidence_is_words_and_a_bar_with_the_figure_at_hand(opened: Page) -> None:
@@ -165,7 +236,7 @@ def test_the_right_answer_is_chosen_in_a_source(opened: Page) -> None:
     serve(opened, response(answer("It is so.", cited), passages=(other, passage("It is so."))))
     opened.route("**/v1/feedback", lambda it: it.fulfill(status=201, json={"status": "stored"}))
     ask(opened)
-    opened.get_by_role("button", name="Show the right answer").click()
+    opened.get_by_role("button", name="Mark the right answer").click()
     which = opened.locator(".feedback .plain")
     expect(which).to_have_text(["Report", "Second"])
     expect(which.first).to_be_focused()
@@ -189,7 +260,7 @@ def test_an_abstention_is_judged_too(opened: Page) -> None:
     ask(opened)
     body = said(opened, opened.get_by_role("button", name="Right, they do not say").click)
     assert (body["verdict"], body["answer"], body["span"]) == ("right", None, None)
-    opened.get_by_role("button", name="They do: show where").click()
+    opened.get_by_role("button", name="They do: mark where").click()
     expect(opened.locator("#source")).to_be_visible()
 
 
@@ -228,17 +299,37 @@ def test_examples_are_those_that_the_service_found(page: Page) -> None:
         pytest.param({"json": {"generation": 1, "questions": []}}, id="none"),
     ],
 )
-def test_without_examples_nothing_is_said_of_them(page: Page, refusal: dict[str, Any]) -> None:
+def test_without_examples_it_is_said_what_to_ask(page: Page, refusal: dict[str, Any]) -> None:
     """The titles are there, no error is told, and a question can be asked."""
     page.route(EXAMPLES, lambda it: it.fulfill(**refusal))
     with page.expect_response(EXAMPLES):
         page.goto("/")
     expect(page.locator("#collection .citation").first).to_be_visible()
+    expect(page.locator(".offer")).to_have_text("Ask who, what, when, where, why or how many.")
     serve(page, response(answer("It is so.", place("It is so.", "so"))))
     ask(page)
     expect(page.locator(".answer mark")).to_have_text("so")
     expect(page.locator(".examples")).to_have_count(0)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_moves_when_examples_come(page: Page, width: int) -> None:
+    """Four of the usual length take the room that was kept; the browser reports no shift."""
+    held: list[Route] = []
+    page.route(EXAMPLES, lambda it: held.append(it))  # noqa: PLW0108 (it sets an attribute)
+    page.set_viewport_size({"width": width, "height": 1200})
+    with page.expect_request(EXAMPLES):
+        page.goto("/")
+    titles = page.locator("#collection h2")
+    expect(titles).to_be_visible()
+    expect(page.locator(".offer")).to_have_text("Looking for questions that the documents answer")
+    before = titles.bounding_box()
+    questions = [f"What do the documents say about question {n}?" for n in range(4)]
+    held[0].fulfill(json={"generation": 1, "questions": questions})
+    expect(page.locator(".examples button")).to_have_text(questions)
+    assert titles.bounding_box() == before
+    assert page.evaluate(SHIFTS) == 0
 
 
 def test_nothing_waits_for_examples(page: Page) -> None:
@@ -289,7 +380,7 @@ def test_nothing_is_wider_than_the_screen(opened: Page, width: int) -> None:
     serve(opened, response(first, second, third, passages=(close, passage(word))))
     ask(opened)
     opened.locator("summary").click()
-    opened.locator(".answer").first.get_by_role("button", name="Show the right").click()
+    opened.locator(".answer").first.get_by_role("button", name="Mark the right").click()
     serve(opened, response(abstention=WHY | {"message": word}, passages=(close,)))
     ask(opened)
     expect(opened.locator(".abstention")).to_be_visible()
@@ -321,7 +412,7 @@ def test_no_view_has_a_barrier(
         "document": {"id": "d2", "title": "Second", "uri": "x", "version": "v"}
     }
     may, june = of("d1", "In May.", "May"), of("d2", "It was June.", "June")
-    doubtful = of("d3", "Or was it July?", "July", confidence=0.5)
+    doubtful = of("d3", "Or was it July?", "July", confidence=0.4)
     guess = of("d4", "Or August?", "August", confidence=0.2)
     read = (passage("One."), two)
     serve(opened, response(may, june, doubtful, guess, passages=read), text="In May.")
@@ -331,7 +422,7 @@ def test_no_view_has_a_barrier(
     row = opened.locator(".feedback").first
     row.get_by_role("button", name="Right", exact=True).click()
     expect(row.get_by_role("status")).to_have_text("Noted, thank you")
-    row.get_by_role("button", name="Show the right answer").click()
+    row.get_by_role("button", name="Mark the right answer").click()
     opened.locator(".answer").last.hover()
     serve(opened, response(abstention=WHY, passages=read))
     ask(opened)

@@ -220,6 +220,7 @@ def test_addresses_give_back_their_questions(opened: Page) -> None:
             "question": "".join(chance.choices(alphabet, k=chance.randrange(1, 20))),
             "collection": chance.choice(["default", "letters"]),
             "documents": chance.choice([[], ["d1"], ["d&1", "d=2"]]),
+            "compare": chance.choice([False, True]),
         }
         for _ in range(100)
     ]
@@ -413,6 +414,16 @@ def test_a_key_is_asked_for_and_shown_from_then_on(opened: Page) -> None:
     ask(opened, "Another?")
     expect(dialog).to_be_visible()
     assert sent[-1] is None
+
+
+def test_the_question_for_a_key_fits_a_narrow_screen(opened: Page) -> None:
+    """Field and buttons are within the dialog at 320 pixels."""
+    opened.set_viewport_size({"width": 320, "height": 640})
+    opened.route(STREAM, lambda route: route.fulfill(status=401, json={}))
+    ask(opened)
+    expect(opened.locator("#key")).to_be_focused()
+    dialog = opened.get_by_role("dialog", name="A key is needed")
+    assert dialog.evaluate("it => it.scrollWidth - it.clientWidth") == 0
 
 
 def test_every_request_shows_the_key(page: Page) -> None:

@@ -116,6 +116,42 @@ def test_files_are_added_and_errors_told_by_name(opened: Page) -> None:
     expect(lost).to_contain_text("Added, 1 passage")
 
 
+def test_documents_that_disagree_are_compared(opened: Page) -> None:
+    """Two that give different figures are added, ticked and asked; both figures stand there."""
+    town = (
+        b"# Minutes of the town\n\nThe engineer said that 214 houses were flooded in Millbrook.\n"
+    )
+    firm = b"# Report of the insurers\n\nBy the claims, 341 houses were flooded in Millbrook.\n"
+    kind = {"mimeType": "text/markdown"}
+    files = [{"name": "a.md", "buffer": town}, {"name": "b.md", "buffer": firm}]
+    add(opened, *(file | kind for file in files))
+    expect(opened.locator(".uploads [role=status]")).to_have_text(["Added, 1 passage"] * 2)
+    assert opened.locator(".uploads [dir]").all_text_contents() == ["a.md", "b.md"]
+    for title in ("Minutes of the town", "Report of the insurers"):
+        opened.get_by_label(f"Ask only “{title}”").check()
+    opened.keyboard.press("Escape")
+    opened.get_by_label("Compare them").check()
+    opened.locator("#question").press_sequentially("How many houses were flooded?")
+    opened.keyboard.press("Enter")
+    expect(opened.locator(".turn h3")).to_have_text("The documents give different answers")
+    assert set(opened.locator(".sides mark").all_text_contents()) == {"214", "341"}
+
+
+def test_after_adding_or_ticking_the_next_thing_is_to_ask(opened: Page) -> None:
+    """The focus goes to the field; it goes back to the button where nothing was done."""
+    opened.locator(".list input").first.check()
+    opened.keyboard.press("Escape")
+    expect(opened.locator("#question")).to_be_focused()
+    open_panel(opened)
+    opened.locator("#documents .close").click()
+    expect(opened.locator("#open-documents")).to_be_focused()
+    open_panel(opened)
+    add(opened, OTTERS)
+    expect(upload_line(opened, "otters.md")).to_contain_text("Added, 1 passage")
+    opened.locator("#documents .close").click()
+    expect(opened.locator("#question")).to_be_focused()
+
+
 def test_files_can_be_dropped_anywhere_on_the_page(page: Page, opened: Page) -> None:
     """The page says that it would take them; dropped, they are added and the panel tells so."""
     opened.keyboard.press("Escape")

@@ -1,5 +1,9 @@
 """The page against the real service over the seeds: what comes is compared with the wire."""
 
+import base64
+import hashlib
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.page.invented import STREAM
 
+PAGE = Path(__file__).resolve().parents[2] / "rag" / "page"
 QUESTION = "How many NATO soldiers were injured in the attack on KFOR troops in May 2023?"
 CITATION = ".answer .citation"
 MARK = "#source mark"
@@ -39,6 +44,17 @@ def ask(page: Page, question: str = QUESTION) -> dict[str, Any]:
     expect(page.locator(".turn [aria-busy]")).to_have_count(0)
     answers: dict[str, Any] = page.request.post("/v1/ask", data={"question": question}).json()
     return answers
+
+
+def allowed(name: str) -> str:
+    """Return what stands in a policy for one of the page's files."""
+    digest = hashlib.sha256((PAGE / name).read_bytes()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def directive(policy: str, name: str) -> list[str]:
+    (sources,) = (each.split()[1:] for each in policy.split(";") if each.split()[0] == name)
+    return sources
 
 
 @pytest.fixture
@@ -147,7 +163,11 @@ def test_what_the_service_withholds_is_shown_as_an_abstention(opened: Page) -> N
     expect(opened.locator(".abstention")).to_have_text(said["abstention"]["message"])
     expect(opened.locator(".answer")).to_have_count(0)
     closest = [passage["text"] for passage in said["passages"][:3]]
-    assert opened.locator(".passage .excerpt").all_text_contents() == closest
+    shown = opened.locator(".passage .excerpt").all_text_contents()
+    for excerpt, text in zip(shown, closest, strict=True):
+        heading = text.removesuffix(excerpt)  # which is named below the excerpt
+        assert re.fullmatch(r"(#+ .*\n+)?", heading)
+        assert not excerpt.startswith("#")
     opened.locator(".passage").first.click()
     expect(opened.locator(MARK).first).to_be_in_viewport()
     assert "".join(opened.locator(MARK).all_text_contents()) == closest[0]
@@ -167,11 +187,29 @@ def test_titles_of_the_collection_open_whole_documents(opened: Page) -> None:
     expect(opened.locator(MARK)).to_have_count(0)
 
 
+def test_the_first_paint_waits_for_nothing_but_the_document(page: Page) -> None:
+    """No request blocks it, colours that were chosen are there, and the policy let them in."""
+    page.add_init_script("localStorage.setItem('theme', 'dark')")
+    page.goto("/")
+    page.wait_for_load_state("networkidle")
+    blocking = page.evaluate(
+        """() => Object.fromEntries(performance.getEntriesByType("resource")
+          .filter(({ name }) => name.includes("/page/"))
+          .map(({ name, renderBlockingStatus }) => [name, renderBlockingStatus]))"""
+    )
+    assert len(blocking) > 10
+    assert set(blocking.values()) == {"non-blocking"}
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(background) == "rgb(21, 22, 23)"  # --paper of base.css
+    page.locator("#theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "system")
+
+
 def test_opening_the_page_and_asking_loads_less_than_60_kb(opened: Page) -> None:
     """Uncompressed, as the browser measures it; the view of a source comes when it is opened."""
     ask(opened)
     loaded: dict[str, int] = opened.evaluate(LOADED)
-    assert {"", "main.js", "base.css", "answers.js"} <= set(loaded)
+    assert {"", "main.js", "answers.js"} <= set(loaded)
     assert "source.js" not in loaded
     assert all(loaded.values())
     assert sum(loaded.values()) < 60_000
@@ -194,6 +232,12 @@ def test_the_policy_is_strict_and_in_force(
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+    # It allows what index.html names, letter by letter, and nothing else.
+    html = (PAGE / "index.html").read_text("utf-8")
+    styles = re.findall(r'<link rel="stylesheet" href="/page/([^"]+)">', html)
+    assert len(styles) > 3
+    assert directive(policy, "style-src") == ["'self'", *map(allowed, styles)]
+    assert directive(policy, "script-src") == ["'self'", allowed("first.js")]
     opened.evaluate(
         """() => {
           const script = document.createElement("script");

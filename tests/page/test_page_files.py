@@ -33,6 +33,13 @@ def test_a_file_is_small_and_names_nothing_outside(path: Path) -> None:
     assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text) == []
 
 
+def test_what_is_put_into_the_document_does_not_end_there_early() -> None:
+    """Style sheets and scripts hold nothing that a parser takes for their end or a comment's."""
+    for path in FILES:
+        if path.suffix in {".css", ".js"}:
+            assert not re.search(r"</(?:style|script)|<!--", path.read_text("utf-8"), re.IGNORECASE)
+
+
 def test_the_document_holds_no_script_or_style_of_its_own() -> None:
     """What runs or styles is a file; there are no files but those it or a script names."""
     html = (PAGE / "index.html").read_text("utf-8")
@@ -40,7 +47,7 @@ def test_the_document_holds_no_script_or_style_of_its_own() -> None:
     named = set(re.findall(r'(?:href|src)="/page/([^"]+)"', html))
     for path in SCRIPTS:
         text = path.read_text("utf-8")
-        named |= set(re.findall(r'(?:from|import\() ?"\./([^"]+)"', text))
+        named |= set(re.findall(r'(?:from|import\() ?"(?:\.|/page)/([^"]+)"', text))
         for names in re.findall(r"(?<!function )styles\(([^)]+)\)", text):
             named |= {f"{name}.css" for name in re.findall(r'"(\w+)"', names)}
     assert named == {path.name for path in FILES} - {"index.html"}

@@ -178,6 +178,11 @@ def test_an_answer_that_was_overtaken_never_lands(opened: Page) -> None:
     opened.route(STREAM, respond)
     ask(opened, "slow")
     expect(opened.locator(".turn .waiting")).to_be_visible()
+    for _ in range(400):  # else the request might be given up before it is held
+        if held:
+            break
+        opened.wait_for_timeout(50)
+    assert held
     ask(opened, "quick")
     expect(opened.locator(".turn mark")).to_have_text("quick")
     turns = opened.locator(".turn")
