@@ -33,7 +33,7 @@ from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import Limits
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from rag.thresholds import FILE, changed_since, load_threshold
 
 _OVERLAP_TOKENS: Final = 50
@@ -96,7 +96,7 @@ class Opening:
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
         settings = settings_of(self._settings, collection)
-        return Store(
+        return SqliteStore(
             directory_of(settings.home, collection),
             fingerprint=None if whatever_made_with else index_fingerprint(settings),
             create=self._create and collection == DEFAULT_COLLECTION,
@@ -190,7 +190,7 @@ def create_collection(settings: Settings, name: str) -> None:
         settings.home,
         name,
         recipe=recipe,
-        fill=lambda directory: Store(directory, fingerprint=fingerprint).close(),
+        fill=lambda directory: SqliteStore(directory, fingerprint=fingerprint).close(),
         limit=settings.collections,
     )
 
@@ -212,7 +212,7 @@ def reindex_collection(
     """Bring a collection's index up to its settings, as `reindex` does."""
     require(settings.home, collection)
     settings = settings_of(settings, collection)
-    store = Store(
+    store = SqliteStore(
         directory_of(settings.home, collection),
         fingerprint=None,
         create=False,

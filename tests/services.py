@@ -22,7 +22,7 @@ from rag.reading.sentence import SentenceReader
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, InProcessParser, chunk_lines
 from vectors import ExactIndex
 
@@ -55,7 +55,7 @@ class FakeOpening:
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
         self.opened.append(collection)
-        return Store(
+        return SqliteStore(
             catalog.directory_of(self.home, collection),
             fingerprint=None if whatever_made_with else self.making(collection).fingerprint,
             create=collection == DEFAULT_COLLECTION,
@@ -114,7 +114,7 @@ class FakeOpening:
             recipe=catalog.Recipe(
                 embedder="fake", chunk_tokens=size, created="2026-01-31T12:00:00+00:00"
             ),
-            fill=lambda directory: Store(directory, fingerprint=fingerprint(size)).close(),
+            fill=lambda directory: SqliteStore(directory, fingerprint=fingerprint(size)).close(),
             limit=4,
         )
 

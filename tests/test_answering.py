@@ -18,7 +18,7 @@ from rag.reading.reader import Reader, Span
 from rag.reading.sentence import SentenceReader
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Mode, Retriever
-from rag.store import Filters, Store
+from rag.store import Filters, SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
 
@@ -48,7 +48,7 @@ class SilentReader:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     yield opened
     opened.close()
 

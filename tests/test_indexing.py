@@ -14,7 +14,7 @@ from rag.chunks import Chunk
 from rag.documents import Document
 from rag.errors import BrokenFile, NoText
 from rag.indexing import Failed, File, Indexed, Indexer, Unchanged
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import FakeEmbedder, InProcessParser, chunk_lines, make_document
 
 
@@ -37,7 +37,7 @@ def own_text(_: Document, chunk: Chunk) -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "index", fingerprint="f")
+    opened = SqliteStore(tmp_path / "index", fingerprint="f")
     yield opened
     opened.close()
 

@@ -130,8 +130,8 @@ def _index(settings: Settings) -> str:
         documents, chunks = snapshot.count()
         snapshot.verify()
     if not documents:
-        raise RagError(f"{store.path} holds no documents. Add some: rag ingest PATH...")
-    return f"{store.path}, {documents} documents, {chunks} chunks, every row as it was written"
+        raise RagError(f"{store.place} holds no documents. Add some: rag ingest PATH...")
+    return f"{store.place}, {documents} documents, {chunks} chunks, every row as it was written"
 
 
 def _collections(settings: Settings) -> str:

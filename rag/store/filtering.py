@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable
 
+from rag.store.checksums import Value
 from rag.store.records import Filters, bindable
 
 
-def where(filters: Filters) -> tuple[str, tuple[str | None, ...]]:
+def where(filters: Filters) -> tuple[str, tuple[Value, ...]]:
     """Return the condition that documents which meet the filters meet, and its values."""
     conditions: list[str] = ["TRUE"]
     values: list[str | None] = []

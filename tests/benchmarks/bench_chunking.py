@@ -47,7 +47,7 @@ from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Mode, Retriever
 from rag.sentences import sentence_spans
 from rag.sources import read_bytes, read_text
-from rag.store import Filters, NewDocument, Snapshot, Store
+from rag.store import Filters, NewDocument, Snapshot, SqliteStore
 from vectors.faiss_index import FaissIndex
 
 Floats = npt.NDArray[np.float64]
@@ -271,7 +271,7 @@ def measure(
         lexical=LexicalIndex,
     )
     with tempfile.TemporaryDirectory() as directory:
-        store = Store(Path(directory), fingerprint="benchmark")
+        store = SqliteStore(Path(directory), fingerprint="benchmark")
         store.put(stored)
         with store.snapshot() as snapshot:
             figures = {mode: searched(retriever, snapshot, questions, mode=mode) for mode in MODES}

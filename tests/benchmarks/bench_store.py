@@ -18,7 +18,7 @@ from rag.chunks import Chunk
 from rag.documents import Document, document_id
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.store import NewDocument, Store
+from rag.store import NewDocument, SqliteStore
 from vectors.faiss_index import FaissIndex
 
 DIM = 384
@@ -78,7 +78,7 @@ class NoQuestions:
 
 def measure(chunks: int, *, rounds: int, directory: Path) -> None:
     """Fill a store, then time small changes."""
-    store = Store(directory, fingerprint="bench")
+    store = SqliteStore(directory, fingerprint="bench")
     documents = chunks // CHUNKS
     for first in range(0, documents, 200):
         store.put(new_document(n) for n in range(first, min(first + 200, documents)))
@@ -102,7 +102,7 @@ def measure(chunks: int, *, rounds: int, directory: Path) -> None:
         follows.append(timed(catch_up))
     began = time.perf_counter()
     store.close()
-    store = Store(directory, fingerprint="bench")
+    store = SqliteStore(directory, fingerprint="bench")
     opened = time.perf_counter() - began
     store.close()
     print(

@@ -9,7 +9,7 @@ from click.testing import Result
 
 from rag.bootstrap import index_fingerprint
 from rag.settings import read_settings
-from rag.store import Store
+from rag.store import SqliteStore
 from tests.fakes import make_document, ready
 
 Rag = Callable[..., Result]
@@ -20,7 +20,7 @@ def filled(tmp_path: Path) -> Path:
     """A home whose default collection has two documents."""
     home = tmp_path / "home"
     fingerprint = index_fingerprint(read_settings({"RAG_HOME": str(home)}))
-    store = Store(home / "collections" / "default", fingerprint=fingerprint)
+    store = SqliteStore(home / "collections" / "default", fingerprint=fingerprint)
     store.put(ready(make_document("a cat"), make_document("a dog", uri="file:b")))
     store.close()
     return home

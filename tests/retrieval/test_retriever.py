@@ -10,7 +10,8 @@ import pytest
 from rag.retrieval.fusion import fuse
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Hit, Mode, Retriever
-from rag.store import AddedChunk, Filters, Snapshot, Store
+from rag.store import AddedChunk, Filters, Snapshot, SqliteStore, Store
+from rag.store.snapshot import TableSnapshot
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
 
@@ -21,7 +22,7 @@ QUESTIONS = ["cat dog", "What does the fox eat?", "bear", "newt frog wolf pig", 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     yield opened
     opened.close()
 
@@ -239,9 +240,9 @@ def test_a_catch_up_that_failed_half_way_is_made_good(
     store: Store, fail_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next question finds each chunk once, though some were added by the failed attempt."""
-    original = Snapshot.added_since
+    original = TableSnapshot.added_since
     monkeypatch.setattr(
-        Snapshot, "added_since", lambda self, generation: original(self, generation, batch=2)
+        TableSnapshot, "added_since", lambda self, generation: original(self, generation, batch=2)
     )
     fill(store, documents=2)
     changes_left = [fail_after]

@@ -21,7 +21,7 @@ from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from tests.torture.damaging import DAMAGES
 from vectors import ExactIndex
@@ -61,11 +61,11 @@ def build(home: Path, earlier: Path) -> None:
         home,
         "minutes",
         recipe=RECIPE,
-        fill=lambda place: Store(place, fingerprint=fingerprint(RECIPE)).close(),
+        fill=lambda place: SqliteStore(place, fingerprint=fingerprint(RECIPE)).close(),
         limit=9,
     )
     stores = {
-        name: Store(catalog.directory_of(home, name), fingerprint=fingerprint(RECIPE))
+        name: SqliteStore(catalog.directory_of(home, name), fingerprint=fingerprint(RECIPE))
         for name in COLLECTIONS
     }
     open_derived(home / "models" / "m", DERIVATION)
@@ -116,7 +116,9 @@ def contents(home: Path, *, name: str) -> object:
     """Return every document, passage and former version of a collection, and some answers."""
     catalog.require(home, name)
     recipe = catalog.recipe_of(home, name)
-    store = Store(catalog.directory_of(home, name), fingerprint=fingerprint(recipe), create=False)
+    store = SqliteStore(
+        catalog.directory_of(home, name), fingerprint=fingerprint(recipe), create=False
+    )
     try:
         with store.snapshot() as snapshot:
             ids = [summary.id for summary in snapshot.summaries(limit=100)]

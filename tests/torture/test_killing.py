@@ -10,7 +10,7 @@ import pytest
 
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.store import AddedChunk, Snapshot, Store
+from rag.store import AddedChunk, Snapshot, SqliteStore
 from tests.torture.child import FINGERPRINT
 from tests.torture.children import Forker
 from tests.torture.load import DIM, ExactEmbedder, Texts, apply, held, operation
@@ -72,7 +72,7 @@ def test_a_kill_loses_nothing(
             generation = each["generation"] or generation
             number += 1
             acknowledged += 1
-        store = Store(tmp_path, fingerprint=FINGERPRINT, create=not turn)
+        store = SqliteStore(tmp_path, fingerprint=FINGERPRINT, create=not turn)
         with store.snapshot() as snapshot:
             after = apply(texts, operation(number))
             if snapshot.generation != generation:

@@ -17,7 +17,7 @@ from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors.faiss_index import FaissIndex
 
@@ -35,7 +35,7 @@ CALIBRATION: Final = Calibration(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store of documents that nobody changes, beside those that `publish` puts there."""
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     aside = "\n".join(f"Nothing of note was said on day {n}." for n in range(LINES))
     opened.put(
         ready(*(make_document(f"Day {n}.\n{aside}", uri=f"file:day-{n}") for n in range(ASIDE)))
