@@ -79,7 +79,7 @@ def check_everything(tables: Tables, meta: Meta) -> None:
         raise tables.damaged("passages are too many")
     _check_versions(tables, meta)
     log.since(tables, meta.history, until=meta.generation)
-    for _ in verified_chunks(tables, table="staged_chunks"):
+    for _ in verified_chunks(tables, table="staged_chunks", streamed=True):
         pass
     for row in tables.select("staged_documents"):
         verified(tables, row, what=f"the rechunking of the document {row[0]!r}")

@@ -50,6 +50,7 @@ class Database:
         order: str = "",
         limit: int | None = None,
         offset: int = 0,
+        streamed: bool = False,  # noqa: ARG002  (SQLite always does)
     ) -> Iterator[Row]:
         """Yield rows that meet a condition."""
         wanted = ", ".join(columns or COLUMNS[table])

@@ -179,9 +179,10 @@ def verified_chunks(
     *,
     order: str = "",
     table: str = "chunks",
+    streamed: bool = False,
 ) -> Iterator[Row]:
     """Yield rows of chunks, verified and with their checksum."""
-    for row in tables.select(table, condition, values, order=order):
+    for row in tables.select(table, condition, values, order=order, streamed=streamed):
         verified(tables, row, what=f"the passage {row[0]}")
         yield row
 

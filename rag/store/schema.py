@@ -140,3 +140,9 @@ def write_meta(tables: Tables, meta: Meta) -> None:
     """Put the row that binds all others in the place of the one before."""
     content = msgspec.json.encode(meta).decode()
     tables.write_meta(content, checksum((content,)))
+
+
+def differing(one: str, other: str) -> str:
+    """Return the parts of a fingerprint that another one does not have."""
+    parts = [part for part in one.split("; ") if part not in other.split("; ")]
+    return "; ".join(parts) or one

@@ -187,7 +187,7 @@ class TableSnapshot:
         """Yield every chunk behind the head of its document; none may be missing at the end."""
         by_id = {head.id: head for head in heads(self._tables)}
         tally = Tally(self._tables, by_id.values())
-        for row in verified_chunks(self._tables, order="id"):
+        for row in verified_chunks(self._tables, order="id", streamed=True):
             yield tally.count(row), row
         tally.check(self._meta)
 
@@ -197,7 +197,9 @@ class TableSnapshot:
             return
         expected = log.remaining(known)
         by_id: dict[str, Head] = {}
-        for row in verified_chunks(self._tables, "id >= ?", (known[0].first_added,), order="id"):
+        for row in verified_chunks(
+            self._tables, "id >= ?", (known[0].first_added,), order="id", streamed=True
+        ):
             if row[1] not in by_id:
                 by_id[row[1]] = self._head(row[1])
             expected -= 1

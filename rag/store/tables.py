@@ -82,11 +82,12 @@ class Tables(Protocol):
         order: str = "",
         limit: int | None = None,
         offset: int = 0,
+        streamed: bool = False,
     ) -> Iterator[Row]:
         """Yield rows that meet a condition, ascending by a column if one is given.
 
-        `columns` picks some instead of all. However many there are, few of them are in memory at a
-        time, and other queries may run between two of them.
+        `columns` picks some instead of all. Where they are `streamed` few of them are in memory at
+        a time, however many there are. Other queries may run between two of them.
         """
         ...
 

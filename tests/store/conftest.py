@@ -1,6 +1,7 @@
 """What tests of the store share."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import apsw
 import pytest
 
 from rag.store import SqliteStore, Store
+from rag.store.postgres import Server, migrate
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -15,6 +18,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = SqliteStore(tmp_path, fingerprint="f")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def database(postgres_server: PostgresServer) -> str:
+    """The url of a migrated database, where each test has collections of its own."""
+    url = postgres_server.make_database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def server(database: str) -> Iterator[Server]:
+    """A pool of connections to that database."""
+    with closing(Server(database)) as opened:
+        yield opened
 
 
 def dump(path: Path) -> dict[str, list[Any]]:

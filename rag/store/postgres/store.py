@@ -1,0 +1,124 @@
+"""A collection in a PostgreSQL database."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rag.errors import NotFound, StaleIndex
+from rag.store import changing, staging
+from rag.store.postgres import collections as catalog
+from rag.store.postgres.server import Connection, Server
+from rag.store.postgres.tables import PostgresTables
+from rag.store.records import NewDocument
+from rag.store.schema import Meta, differing, read_meta
+from rag.store.snapshot import TableSnapshot
+
+
+class PostgresStore:
+    """The store of a collection in a database, which is shared by any number of processes.
+
+    A collection that was written under another `fingerprint` is refused with StaleIndex; None takes
+    the one that it has. Where there is none of this name one is made, or, unless `create` and a
+    fingerprint are given, NotFound is raised.
+
+    Every row is verified when it is read, by checksums as in a store in a file; that the database
+    itself is not an older copy is for whoever restores it to know.
+    """
+
+    def __init__(
+        self, server: Server, collection: str, *, fingerprint: str | None, create: bool = True
+    ) -> None:
+        self._server: Final = server
+        self.place: Final = f"{server.place}, collection {collection}"
+        number = catalog.find(server, collection)
+        if number is None:
+            if fingerprint is None or not create:
+                raise NotFound(f"There is no index at {self.place} yet. Add documents: rag ingest.")
+            number = catalog.make(server, collection, fingerprint=fingerprint)
+        self._collection: Final = number
+        with self._reading() as (_, meta):
+            if fingerprint is not None and meta.fingerprint != fingerprint:
+                raise StaleIndex(
+                    f"The index at {self.place} was built with "
+                    f"{differing(meta.fingerprint, fingerprint)}, the settings in force are "
+                    f"{differing(fingerprint, meta.fingerprint)}. Bring it up to them with rag "
+                    f"reindex --collection {collection}, or restore the former settings."
+                )
+            self._fingerprint = meta.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all that the stored chunks and vectors depend on."""
+        return self._fingerprint
+
+    def close(self) -> None:
+        """Nothing is held: the connections are the server's."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[TableSnapshot]:
+        """Hold the present generation for reading."""
+        with self._reading() as (tables, meta):
+            self._require_fingerprint(meta)
+            yield TableSnapshot(tables, meta)
+
+    def put(self, documents: Iterable[NewDocument]) -> int:
+        """Add documents in one transaction, replacing those with the same id."""
+        with self._writing() as (tables, meta):
+            self._require_fingerprint(meta)
+            return changing.put(tables, meta, documents)
+
+    def delete(self, document: str) -> int:
+        """Delete a document and return the new generation; raise NotFound if there is none."""
+        with self._writing() as (tables, meta):
+            return changing.delete(tables, meta, document)
+
+    def begin_rechunking(self, fingerprint: str) -> list[str]:
+        """Return the ids of the documents whose chunks of a fingerprint are still to be staged."""
+        with self._writing() as (tables, meta):
+            return staging.begin(tables, meta, fingerprint)
+
+    def stage(self, new: Iterable[NewDocument], *, fingerprint: str, generation: int) -> None:
+        """Keep other chunks of stored documents aside, made from a generation's documents."""
+        with self._writing() as (tables, meta):
+            staging.stage(tables, meta, new, fingerprint=fingerprint, generation=generation)
+
+    def publish_staged(self, fingerprint: str) -> int | None:
+        """Put what was staged in the place of all chunks; return the generation that it starts."""
+        with self._writing() as (tables, meta):
+            generation = staging.publish(tables, meta, fingerprint)
+        if generation is not None:
+            self._fingerprint = fingerprint
+        return generation
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[PostgresTables, Meta]]:
+        with (
+            self._server.reading(self._collection) as connection,
+            self._tables(connection, writing=False) as tables,
+        ):
+            yield tables, read_meta(tables)
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[PostgresTables, Meta]]:
+        with (
+            self._server.writing(self._collection) as connection,
+            self._tables(connection, writing=True) as tables,
+        ):
+            yield tables, read_meta(tables)
+
+    @contextmanager
+    def _tables(self, connection: Connection, *, writing: bool) -> Iterator[PostgresTables]:
+        tables = PostgresTables(
+            connection, collection=self._collection, place=self.place, writing=writing
+        )
+        try:
+            yield tables
+        finally:
+            tables.end()
+
+    def _require_fingerprint(self, meta: Meta) -> None:
+        if meta.fingerprint != self._fingerprint:
+            raise StaleIndex(
+                f"The index at {self.place} was rebuilt by rag reindex for other settings. Restart "
+                "with those settings."
+            )

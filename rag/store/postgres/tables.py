@@ -1,0 +1,191 @@
+"""The tables of one collection in PostgreSQL; here, and nowhere else, queries are written.
+
+So each of them names the collection.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from rag.errors import DamagedStore, StoreError
+from rag.store.checksums import Value
+from rag.store.postgres.server import Connection
+from rag.store.postgres.translating import damaged
+from rag.store.records import Filters, bindable
+from rag.store.tables import COLUMNS, Row
+
+_ROWS: Final = 500
+
+
+class PostgresTables:
+    """The rows of a collection, by its number, over a connection in a transaction.
+
+    Who is `writing` makes other writers of the collection wait, from its first `read_meta` on.
+    """
+
+    def __init__(
+        self, connection: Connection, *, collection: int, place: str, writing: bool
+    ) -> None:
+        self._connection: Final = connection
+        self._collection: Final = collection
+        self._place: Final = place
+        self._writing: Final = writing
+        self._cursors = 0
+        self._ended = False
+
+    @property
+    def place(self) -> str:
+        """The database and the collection's name."""
+        return self._place
+
+    def end(self) -> None:
+        """Refuse from now on: the connection is another's."""
+        self._ended = True
+
+    def select(
+        self,
+        table: str,
+        condition: str = "TRUE",
+        values: tuple[Value, ...] = (),
+        *,
+        columns: tuple[str, ...] = (),
+        order: str = "",
+        limit: int | None = None,
+        offset: int = 0,
+        streamed: bool = False,
+    ) -> Iterator[Row]:
+        """Yield rows that meet a condition."""
+        wanted = ", ".join(columns or COLUMNS[table])
+        statement = f"SELECT {wanted} FROM {table} WHERE collection = %s AND ({condition})"  # noqa: S608
+        if order:
+            statement += f" ORDER BY {order}"
+        if limit is not None:
+            statement += " LIMIT ? OFFSET ?"
+            values = (*values, limit, offset)
+        return self._streamed(statement, values) if streamed else self._rows(statement, values)
+
+    def number(self, table: str, expression: str = "count(*)") -> int:
+        """Return an aggregate of a table's rows."""
+        statement = f"SELECT {expression} FROM {table} WHERE collection = %s"  # noqa: S608
+        ((found,),) = self._rows(statement, ())
+        return int(found)
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        """Insert rows."""
+        columns = COLUMNS[table]
+        marks = ", ".join(["%s"] * (len(columns) + 1))
+        statement = f"INSERT INTO {table} (collection, {', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+        if rows:
+            with self._open().cursor() as cursor:
+                cursor.executemany(statement, [(self._collection, *row) for row in rows])
+
+    def delete(self, table: str, condition: str, values: tuple[Value, ...] = ()) -> int:
+        """Delete the rows that meet a condition and return how many there were."""
+        return self._change(
+            f"DELETE FROM {table} WHERE collection = %s AND ({condition})",  # noqa: S608
+            values,
+        )
+
+    def among(
+        self, column: str, values: Iterable[str] | Iterable[int]
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition that a column has one of some values, and its own values."""
+        known = [bindable(value) if isinstance(value, str) else int(value) for value in values]
+        return f"{column} = ANY(?)", (known,)
+
+    def where(self, filters: Filters) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition that documents which meet the filters meet, and its values."""
+        conditions: list[str] = ["TRUE"]
+        values: list[Any] = []
+        for column, wanted in (("id", filters.documents), ("media_type", filters.media_types)):
+            if wanted is not None:
+                condition, known = self.among(column, wanted)
+                conditions.append(condition)
+                values += known
+        if filters.published_from is not None:
+            conditions.append("published >= ?")
+            values.append(bindable(filters.published_from))
+        if filters.published_to is not None:
+            conditions.append("published <= ?")
+            values.append(bindable(filters.published_to))
+        for key, value in filters.metadata:
+            conditions.append("metadata::jsonb ->> ?::text = ?")
+            values += [bindable(key), bindable(value)]
+        return " AND ".join(conditions), tuple(values)
+
+    def read_meta(self) -> tuple[str, bytes] | None:
+        """Return the row that binds all others and its checksum; StoreError once it is deleted."""
+        statement = (
+            "SELECT content, checksum FROM collections WHERE collection = %s AND deleted IS NULL"
+        )
+        found = list(self._rows(statement + (" FOR UPDATE" if self._writing else ""), ()))
+        if not found:
+            raise StoreError(
+                f"The index at {self._place} was deleted since it was opened. Restart what uses it."
+            )
+        return found[0][0], found[0][1]
+
+    def write_meta(self, content: str, checksum: bytes) -> None:
+        """Put the row that binds all others in the place of the one before."""
+        self._open().execute(
+            "UPDATE collections SET content = %s, checksum = %s, updated = now() "
+            "WHERE collection = %s",
+            (content, checksum, self._collection),
+        )
+
+    def clear_staged(self) -> None:
+        """Delete all that is staged."""
+        self.delete("staged_documents", "TRUE")
+        self.delete("staged_chunks", "TRUE")
+
+    def publish_staged(self) -> None:
+        """Put the staged chunks in the place of all others, and forget all changes."""
+        columns = f"collection, {', '.join(COLUMNS['chunks'])}"
+        self.delete("chunks", "TRUE")
+        self._change(
+            f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged_chunks "  # noqa: S608
+            "WHERE collection = %s",
+            (),
+        )
+        self.clear_staged()
+        self.delete("changes", "TRUE")
+
+    def check_structure(self, table: str = "") -> None:
+        """Do nothing: the server tells of damaged pages (its data checksums) when it reads them."""
+
+    def damaged(self, what: str) -> DamagedStore:
+        """Return the error to raise for what cannot be as it was written."""
+        return damaged(self._place, what)
+
+    def _rows(self, statement: str, values: tuple[Any, ...]) -> Iterator[Row]:
+        """Run a query at once and return its rows."""
+        found = self._open().execute(_marked(statement), (self._collection, *values))
+        return iter(found.fetchall())
+
+    def _streamed(self, statement: str, values: tuple[Any, ...]) -> Iterator[Row]:
+        """Yield the rows of a query as they are wanted."""
+        self._cursors += 1
+        # It ends with the transaction. Closing it from a generator that somebody forgot would be a
+        # statement in whatever the connection is used for then.
+        name = f"rows_{self._cursors}"
+        self._open().execute(
+            f"DECLARE {name} NO SCROLL CURSOR FOR {_marked(statement)}",
+            (self._collection, *values),
+            prepare=False,
+        )
+        while some := self._open().execute(f"FETCH {_ROWS} FROM {name}").fetchall():
+            for row in some:
+                self._open()
+                yield row
+
+    def _change(self, statement: str, values: tuple[Any, ...]) -> int:
+        return self._open().execute(_marked(statement), (self._collection, *values)).rowcount
+
+    def _open(self) -> Connection:
+        if self._ended:
+            raise RuntimeError("the snapshot has ended")
+        return self._connection
+
+
+def _marked(statement: str) -> str:
+    """Return a statement with the marks that psycopg wants; no condition holds another `?`."""
+    return statement.replace("?", "%s")
