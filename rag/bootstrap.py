@@ -3,17 +3,18 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from rag import catalog
 from rag.answering import Answerer
-from rag.catalog import Recipe, directory_of, require, settings_of
+from rag.catalog import Recipe, directory_of
+from rag.catalogs import Catalog, DatabaseCatalog, DirectoryCatalog, settings_of
 from rag.chunking import ChunkingOptions, chunk_document
 from rag.chunks import Chunk
 from rag.documents import Document
@@ -33,7 +34,7 @@ from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import Limits
-from rag.store import SqliteStore, Store
+from rag.store import Store
 from rag.thresholds import FILE, changed_since, load_threshold
 
 _OVERLAP_TOKENS: Final = 50
@@ -86,6 +87,7 @@ class Opening:
     """Opens collections as their settings say; those that take the same models share them."""
 
     def __init__(self, settings: Settings, *, create: bool, measuring: bool) -> None:
+        self.catalog: Final = open_catalog(settings)
         self._settings: Final = settings
         self._create: Final = create
         self._measuring: Final = measuring
@@ -95,19 +97,18 @@ class Opening:
 
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
-        settings = settings_of(self._settings, collection)
-        return SqliteStore(
-            directory_of(settings.home, collection),
+        settings = settings_of(self.catalog, self._settings, collection)
+        return self.catalog.open_store(
+            collection,
             fingerprint=None if whatever_made_with else index_fingerprint(settings),
             create=self._create and collection == DEFAULT_COLLECTION,
-            min_free_bytes=settings.min_free_bytes,
         )
 
     def build_engine(self, collection: str, *, store: Store) -> Engine:
         """Return the ways to ask and change an open store."""
         from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
 
-        settings = settings_of(self._settings, collection)
+        settings = settings_of(self.catalog, self._settings, collection)
         embedder, reader = self._models_for(settings)
         retriever = Retriever(
             embedder=embedder,
@@ -133,7 +134,7 @@ class Opening:
 
     def making(self, collection: str) -> Making:
         """Return what a collection is made with, which loads its models."""
-        settings = settings_of(self._settings, collection)
+        settings = settings_of(self.catalog, self._settings, collection)
         embedder, reader = self._models_for(settings)
         options = _chunking(settings)
         return Making(
@@ -150,11 +151,12 @@ class Opening:
         settings = self._settings
         if chunk_tokens is not None:
             settings = replace(settings, chunk_tokens=chunk_tokens)
-        create_collection(settings, collection)
+        _create(self.catalog, settings, collection)
 
     def close(self) -> None:
-        """End the process that reads files."""
+        """End the process that reads files, and what the stores share."""
         self._parser.close()
+        self.catalog.close()
 
     def _models_for(self, settings: Settings) -> tuple[Embedder, Reader]:
         """Return the models of a collection's settings, loaded once however many name them."""
@@ -176,8 +178,13 @@ class Opening:
 def create_collection(settings: Settings, name: str) -> None:
     """Make an empty collection for which the settings' embedder and chunk size stay in force.
 
-    Raises as `rag.catalog.create` does, and ModelError for an embedder that is not there.
+    Raises as `Catalog.create` does, and ModelError for an embedder that is not there.
     """
+    with closing(open_catalog(settings)) as kept:
+        _create(kept, settings, name)
+
+
+def _create(kept: Catalog, settings: Settings, name: str) -> None:
     weights = _weights(settings.embedder)
     recipe = Recipe(
         # A path must not change its meaning with the directory that a command is called in.
@@ -185,14 +192,40 @@ def create_collection(settings: Settings, name: str) -> None:
         chunk_tokens=settings.chunk_tokens,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    fingerprint = index_fingerprint(settings)
-    catalog.create(
-        settings.home,
-        name,
-        recipe=recipe,
-        fill=lambda directory: SqliteStore(directory, fingerprint=fingerprint).close(),
-        limit=settings.collections,
+    kept.create(
+        name, recipe=recipe, fingerprint=index_fingerprint(settings), limit=settings.collections
     )
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """Return where the settings' collections are kept; has to be closed.
+
+    Raises SettingsError or StoreError for a database that cannot be used.
+    """
+    if not settings.store:
+        return DirectoryCatalog(settings.home, min_free_bytes=settings.min_free_bytes)
+    _require_driver()
+    from rag.store.postgres import Server  # noqa: PLC0415  (loads psycopg)
+
+    return DatabaseCatalog(Server(settings.store))
+
+
+def migrate_store(settings: Settings) -> list[str]:
+    """Bring the settings' database up to this version and return the steps that were taken."""
+    if not settings.store:
+        raise SettingsError(
+            "RAG_STORE names no database, so the index is kept in files, which need no preparation."
+        )
+    _require_driver()
+    from rag.store.postgres import migrate  # noqa: PLC0415  (loads psycopg)
+
+    return migrate(settings.store)
+
+
+def collection_settings(settings: Settings, collection: str = DEFAULT_COLLECTION) -> Settings:
+    """Return the settings with what a collection's recipe fixes."""
+    with closing(open_catalog(settings)) as kept:
+        return settings_of(kept, settings, collection)
 
 
 def index_fingerprint(settings: Settings) -> str:
@@ -210,25 +243,20 @@ def reindex_collection(
     settings: Settings, *, collection: str = DEFAULT_COLLECTION
 ) -> Iterator[Progress]:
     """Bring a collection's index up to its settings, as `reindex` does."""
-    require(settings.home, collection)
-    settings = settings_of(settings, collection)
-    store = SqliteStore(
-        directory_of(settings.home, collection),
-        fingerprint=None,
-        create=False,
-        min_free_bytes=settings.min_free_bytes,
-    )
-    try:
-        embedder = open_embedder(settings)
-        yield from reindex(
-            store,
-            fingerprint=index_fingerprint(settings),
-            embedder=embedder,
-            passage=partial(_passage, tokens=embedder.tokens),
-            chunk=partial(chunk_document, options=_chunking(settings), tokenizer=embedder.tokens),
-        )
-    finally:
-        store.close()
+    with closing(open_catalog(settings)) as kept:
+        kept.require(collection)
+        settings = settings_of(kept, settings, collection)
+        with closing(kept.open_store(collection, fingerprint=None)) as store:
+            embedder = open_embedder(settings)
+            yield from reindex(
+                store,
+                fingerprint=index_fingerprint(settings),
+                embedder=embedder,
+                passage=partial(_passage, tokens=embedder.tokens),
+                chunk=partial(
+                    chunk_document, options=_chunking(settings), tokenizer=embedder.tokens
+                ),
+            )
 
 
 def build_parser(settings: Settings) -> IsolatedParser:
@@ -280,7 +308,7 @@ def min_confidence(
     reader: Reader,
     measuring: bool = False,
 ) -> float:
-    """Return the confidence from which on answers are given from a collection.
+    """Return the confidence from which on answers are given from a collection, by its settings.
 
     The setting goes before the collection's threshold, and that before the reader's own. Raises
     SettingsError where the threshold cannot keep its promise with this reader and index, unless
@@ -296,7 +324,7 @@ def min_confidence(
         threshold,
         reader=reader.name,
         calibration=reader.calibration,
-        index=index_fingerprint(settings_of(settings, collection)),
+        index=index_fingerprint(settings),
     )
     if not changed:
         return threshold.min_confidence
@@ -323,6 +351,14 @@ def file_uri(path: Path, *, home: Path) -> str:
 
 def _passage(document: Document, chunk: Chunk, *, tokens: Tokens) -> str:
     return passage_text(chunk, title=document.title, tokens=tokens)
+
+
+def _require_driver() -> None:
+    if not all(map(find_spec, ("psycopg", "psycopg_pool"))):
+        raise SettingsError(
+            "RAG_STORE names a database, but what talks to one is not installed: pip install "
+            "'chapterverse[postgres]'."
+        )
 
 
 @cache

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,7 +18,7 @@ import msgspec
 
 from rag.durable import replace_file, sync
 from rag.errors import Conflict, DamagedStore, InvalidRequest, NotFound, StoreError
-from rag.settings import DEFAULT_COLLECTION, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, Settings
+from rag.settings import DEFAULT_COLLECTION, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS
 from rag.store.opening import finish_restoring
 
 FILE: Final = "collection.json"
@@ -44,7 +43,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def directory_of(home: Path, name: str) -> Path:
     """Return where a collection lies or would lie; raise NotFound for what can name none."""
     if not _NAME.fullmatch(name):
-        raise _missing(home, name)
+        raise missing(name, names(home))
     return home / "collections" / name
 
 
@@ -64,7 +63,7 @@ def require(home: Path, name: str) -> None:
     with _disk(f"The collection {name!r} cannot be opened"):
         restored = finish_restoring(directory)
     if not restored and name != DEFAULT_COLLECTION:
-        raise _missing(home, name)
+        raise missing(name, names(home))
 
 
 def recipe_of(home: Path, name: str) -> Recipe | None:
@@ -81,12 +80,14 @@ def recipe_of(home: Path, name: str) -> Recipe | None:
         ) from error
 
 
-def settings_of(settings: Settings, name: str) -> Settings:
-    """Return the settings with what the collection's recipe fixes."""
-    recipe = recipe_of(settings.home, name)
-    if recipe is None:
-        return settings
-    return replace(settings, embedder=recipe.embedder, chunk_tokens=recipe.chunk_tokens)
+def check_name(name: str) -> None:
+    """Raise InvalidRequest for what cannot name a collection."""
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"{name!r} cannot name a collection: take up to 64 small letters, digits, dashes and "
+            "underscores, a letter or digit first.",
+            pointer="/name",
+        )
 
 
 def create(
@@ -97,12 +98,7 @@ def create(
     Raises InvalidRequest for a name that is none, and Conflict where there is such a collection or
     there are as many as `limit` already.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest(
-            f"{name!r} cannot name a collection: take up to 64 small letters, digits, dashes and "
-            "underscores, a letter or digit first.",
-            pointer="/name",
-        )
+    check_name(name)
     present = names(home)
     if name in present:
         raise Conflict(f"There is a collection {name!r} already. Use it, or take another name.")
@@ -132,7 +128,7 @@ def move_aside(home: Path, name: str) -> Path:
     """
     directory = directory_of(home, name)
     if not directory.is_dir():
-        raise _missing(home, name)
+        raise missing(name, names(home))
     aside = home / "deleted" / f"{name}-{datetime.now(UTC).strftime(_STAMP)}"
     with _disk(f"The collection {name!r} was not deleted"):
         aside.parent.mkdir(exist_ok=True)
@@ -153,8 +149,9 @@ def _disk(outcome: str) -> Iterator[None]:
         ) from error
 
 
-def _missing(home: Path, name: str) -> NotFound:
-    present = ", ".join(names(home)) or "none"
+def missing(name: str, known: list[str]) -> NotFound:
+    """Return the error for a name of no collection."""
+    present = ", ".join(known) or "none"
     return NotFound(
         f"There is no collection {name!r}; there are: {present}. Create it: rag collections create "
         "NAME."

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +18,11 @@ MAX_CHUNK_TOKENS: Final = 200
 class Settings:
     """What can be set, each by the environment variable `RAG_` and the field's name in capitals.
 
-    `home` is the directory of the index and of converted models. `embedder` is "minilm" or the path
-    of a local sentence-transformers directory. `reader` is "trained" (the shipped one),
-    "sentence" (whole sentences, without training), or the path or hub id of a trained one, of this
-    project or a question answering checkpoint of transformers.
+    `home` is the directory of the index and of converted models. `store` is the address of a
+    PostgreSQL database (postgresql://...) that keeps the index instead, or empty. `embedder` is
+    "minilm" or the path of a local sentence-transformers directory. `reader` is "trained" (the
+    shipped one), "sentence" (whole sentences, without training), or the path or hub id of a trained
+    one, of this project or a question answering checkpoint of transformers.
     `min_confidence` (0 to 1) withholds answers below it; None takes the reader's own threshold.
     `chunk_tokens` bounds a chunk, in the embedder's tokens. `threads` is how many the models use.
     `queue` bounds how many requests may wait for the models, and how many uploads for their turn.
@@ -33,6 +34,7 @@ class Settings:
     """
 
     home: Path
+    store: str = field(repr=False)  # it may hold a password
     embedder: str
     reader: str
     min_confidence: float | None
@@ -60,6 +62,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     confidence = given.get("RAG_MIN_CONFIDENCE", "")
     return Settings(
         home=Path(given.get("RAG_HOME") or ".rag").absolute(),
+        store=_database(given.get("RAG_STORE", "")),
         embedder=given.get("RAG_EMBEDDER") or "minilm",
         reader=given.get("RAG_READER") or "trained",
         min_confidence=_real("RAG_MIN_CONFIDENCE", confidence) if confidence else None,
@@ -83,6 +86,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         min_free_bytes=_whole(given, "RAG_MIN_FREE_BYTES", default=200_000_000, low=0, high=10**15),
     )
+
+
+def _database(value: str) -> str:
+    if value and not value.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(
+            "RAG_STORE must be the address of a database, postgresql://USER@HOST/DATABASE, or "
+            "empty for an index in files."
+        )
+    return value
 
 
 def _cores() -> int:

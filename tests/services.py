@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag import catalog
 from rag.answering import Answerer
 from rag.api.service import Service
 from rag.api.worker import Worker
+from rag.catalog import Recipe
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.home import Engine, Home, Making
@@ -22,7 +22,8 @@ from rag.reading.sentence import SentenceReader
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION
-from rag.store import SqliteStore, Store
+from rag.store import Store
+from tests import stores
 from tests.fakes import DIM, FakeEmbedder, InProcessParser, chunk_lines
 from vectors import ExactIndex
 
@@ -47,6 +48,7 @@ class FakeOpening:
 
     def __init__(self, home: Path, *, chunk_tokens: int = 200) -> None:
         self.home = home
+        self.catalog = stores.catalog_of(home)
         self.chunk_tokens = chunk_tokens
         self.opened: list[str] = []
         self.before_embedding: Callable[[Sequence[str]], None] = lambda _: None
@@ -55,15 +57,15 @@ class FakeOpening:
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
         self.opened.append(collection)
-        return SqliteStore(
-            catalog.directory_of(self.home, collection),
+        return self.catalog.open_store(
+            collection,
             fingerprint=None if whatever_made_with else self.making(collection).fingerprint,
             create=collection == DEFAULT_COLLECTION,
         )
 
     def build_engine(self, collection: str, *, store: Store) -> Engine:
         """Return the ways to ask and change an open store."""
-        assert catalog.directory_of(self.home, collection) == store.path.parent
+        assert collection in store.place
         embedder = FakeEmbedder()
         opening = self
 
@@ -94,7 +96,7 @@ class FakeOpening:
 
     def making(self, collection: str) -> Making:
         """Return what a collection is made with."""
-        recipe = catalog.recipe_of(self.home, collection)
+        recipe = self.catalog.recipe_of(collection)
         size = self.chunk_tokens if recipe is None else recipe.chunk_tokens
         return Making(
             embedder="fake",
@@ -108,18 +110,16 @@ class FakeOpening:
     def create(self, collection: str, *, chunk_tokens: int | None) -> None:
         """Make an empty collection."""
         size = chunk_tokens or self.chunk_tokens
-        catalog.create(
-            self.home,
+        self.catalog.create(
             collection,
-            recipe=catalog.Recipe(
-                embedder="fake", chunk_tokens=size, created="2026-01-31T12:00:00+00:00"
-            ),
-            fill=lambda directory: SqliteStore(directory, fingerprint=fingerprint(size)).close(),
+            recipe=Recipe(embedder="fake", chunk_tokens=size, created="2026-01-31T12:00:00+00:00"),
+            fingerprint=fingerprint(size),
             limit=4,
         )
 
     def close(self) -> None:
-        """Nothing is shared."""
+        """Close what the stores share."""
+        self.catalog.close()
 
 
 def make_service(

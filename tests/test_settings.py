@@ -14,6 +14,7 @@ def defaults() -> Settings:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     return Settings(
         home=Path.cwd() / ".rag",
+        store="",
         embedder="minilm",
         reader="trained",
         min_confidence=None,
@@ -108,3 +109,14 @@ def test_a_bad_value_is_refused_with_its_name_and_bounds(key: str, value: str, b
     """The message names the setting, what it may be and what it was."""
     with pytest.raises(SettingsError, match=rf"^{key} must be .*{bounds}, not '{value}'\.$"):
         read_settings({key: value})
+
+
+def test_the_address_of_a_database_is_not_told() -> None:
+    """It may hold a password, so neither the settings nor the refusal of another value show it."""
+    address = "postgresql://anna:secret@example.org/index"
+    found = read_settings({"RAG_STORE": address})
+    assert found.store == address
+    assert "secret" not in repr(found)
+    with pytest.raises(SettingsError, match=r"RAG_STORE must be the address.*postgresql://") as e:
+        read_settings({"RAG_STORE": "mysql://anna:secret@example.org/index"})
+    assert "secret" not in str(e.value)

@@ -14,6 +14,7 @@ from rag.cli.ingest import ingest
 from rag.cli.reindex import reindex
 from rag.cli.serve import serve
 from rag.cli.snapshot import snapshot
+from rag.cli.store import store
 from rag.errors import RagError
 from rag.training.commands import reader
 
@@ -51,6 +52,7 @@ for command in (
     reader,
     evaluation,
     snapshot,
+    store,
     reindex,
     doctor,
 ):

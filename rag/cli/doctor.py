@@ -107,9 +107,10 @@ def _reader(settings: Settings) -> str:
 
 
 def _threshold(settings: Settings) -> str:
-    from rag.bootstrap import min_confidence, threshold_file
+    from rag.bootstrap import collection_settings, min_confidence, threshold_file
     from rag.thresholds import load_threshold
 
+    settings = collection_settings(settings)
     confidence = min_confidence(settings, reader=_opened_reader(settings))
     answers = f"answers from {confidence:.0%} confidence on"
     if settings.min_confidence is not None:

@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 
 from rag.asgi import open_app
 from rag.settings import read_settings
+from tests import stores
 
 UPLOAD_BYTES = 2_000_000
 
@@ -20,6 +21,7 @@ def client(make_home: Callable[..., Path]) -> Iterator[TestClient[Litestar]]:
     home = make_home(seeded=True)
     environment = {
         "RAG_HOME": str(home),
+        "RAG_STORE": stores.address(home),
         "RAG_UPLOAD_BYTES": str(UPLOAD_BYTES),
     }
     settings = read_settings(environment)

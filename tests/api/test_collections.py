@@ -162,6 +162,7 @@ def test_a_collection_is_made_once_and_no_more_than_are_allowed(client: Client) 
     assert {item["state"] for item in listed} == {"ready"}
 
 
+@pytest.mark.files_only
 def test_a_deleted_collection_is_kept_aside_whole(client: Client, tmp_path: Path) -> None:
     """Its documents are found no more, its files lie in the home as they were; others stay."""
     add(client, CATS, collection="default")
@@ -183,6 +184,7 @@ def test_a_deleted_collection_is_kept_aside_whole(client: Client, tmp_path: Path
     assert len(list((tmp_path / "deleted").iterdir())) == 2
 
 
+@pytest.mark.files_only
 def test_a_moved_back_collection_is_as_it_was(client: Client, tmp_path: Path) -> None:
     """What the answer to a deletion says can be undone can be undone."""
     add(client, DOGS, collection="other")
@@ -252,6 +254,7 @@ def test_a_stale_collection_says_how_to_mend_it_and_others_work(tmp_path: Path) 
         assert texts(client, "other") == [CATS]
 
 
+@pytest.mark.files_only
 def test_a_damaged_collection_is_told_and_others_work(tmp_path: Path) -> None:
     """503 with its own type; the index has no counts, for there is nothing to believe."""
     home = tmp_path / "home"

@@ -1,31 +1,95 @@
-"""The collections of a database: their numbers, by name."""
+"""The collections of a database: their numbers and recipes, by name."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
+from rag.errors import Conflict
 from rag.store.checksums import checksum
-from rag.store.postgres.server import Server
+from rag.store.postgres.server import Connection, Server
+from rag.store.records import bindable
 from rag.store.schema import Meta
 
 
-def find(server: Server, name: str) -> int | None:
-    """Return the number of a collection, None where there is none of this name."""
-    with server.looking() as connection:
-        row = connection.execute(
-            "SELECT collection FROM collections WHERE name = %s AND deleted IS NULL", (name,)
-        ).fetchone()
-    return None if row is None else int(row[0])
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection's row, its columns in order; `recipe` is the caller's own text."""
+
+    number: int
+    recipe: str | None
+    updated: datetime
 
 
-def make(server: Server, name: str, *, fingerprint: str) -> int:
-    """Make an empty collection unless another process is quicker; return its number."""
-    content = msgspec.json.encode(Meta(fingerprint=fingerprint)).decode()
+def names(server: Server) -> list[str]:
+    """Return the names of the collections, ascending."""
     with server.looking() as connection:
-        connection.execute(
-            "INSERT INTO collections (name, content, checksum) VALUES (%s, %s, %s) "
-            "ON CONFLICT (name) WHERE deleted IS NULL DO NOTHING",
-            (name, content, checksum((content,))),
-        )
-        ((number,),) = connection.execute(
-            "SELECT collection FROM collections WHERE name = %s AND deleted IS NULL", (name,)
+        rows = connection.execute(
+            "SELECT name FROM collections WHERE deleted IS NULL ORDER BY name"
         ).fetchall()
-    return int(number)
+    return [row[0] for row in rows]
+
+
+def find(server: Server, name: str) -> Collection | None:
+    """Return the row of a collection, None where there is none of this name."""
+    with server.looking() as connection:
+        return _find(connection, name)
+
+
+def make(
+    server: Server,
+    name: str,
+    *,
+    fingerprint: str,
+    recipe: str | None = None,
+    limit: int | None = None,
+) -> None:
+    """Make an empty collection.
+
+    With a `limit` Conflict is raised where there are as many already, or there is one of this name;
+    without one nothing happens then.
+    """
+    content = msgspec.json.encode(Meta(fingerprint=fingerprint)).decode()
+    with server.looking() as connection, connection.transaction():
+        if limit is not None:
+            # Two that are made at once would not see each other.
+            connection.execute("LOCK TABLE collections IN SHARE ROW EXCLUSIVE MODE")
+            _require_place(connection, name, limit)
+        connection.execute(
+            "INSERT INTO collections (name, recipe, content, checksum) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (name) WHERE deleted IS NULL DO NOTHING",
+            (name, recipe, content, checksum((content,))),
+        )
+
+
+def remove(server: Server, name: str) -> int | None:
+    """Take a collection out of use and return its number, None where there is none."""
+    found = find(server, name)
+    if found is None:
+        return None
+    with server.writing(found.number) as connection:
+        connection.execute(
+            "UPDATE collections SET deleted = now() WHERE collection = %s", (found.number,)
+        )
+    return found.number
+
+
+def _find(connection: Connection, name: str) -> Collection | None:
+    row = connection.execute(
+        "SELECT collection, recipe, updated FROM collections WHERE name = %s AND deleted IS NULL",
+        (bindable(name),),
+    ).fetchone()
+    return None if row is None else Collection(*row)
+
+
+def _require_place(connection: Connection, name: str, limit: int) -> None:
+    if _find(connection, name) is not None:
+        raise Conflict(f"There is a collection {name!r} already. Use it, or take another name.")
+    ((count,),) = connection.execute(
+        "SELECT count(*) FROM collections WHERE deleted IS NULL"
+    ).fetchall()
+    if count >= limit:
+        raise Conflict(
+            f"There are {count} collections already and no more are allowed. Delete one, or raise "
+            "RAG_COLLECTIONS."
+        )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rag.errors import NotFound, StaleIndex
+from rag.errors import NotFound, StaleIndex, StoreError
 from rag.store import changing, staging
 from rag.store.postgres import collections as catalog
 from rag.store.postgres.server import Connection, Server
@@ -30,12 +30,15 @@ class PostgresStore:
     ) -> None:
         self._server: Final = server
         self.place: Final = f"{server.place}, collection {collection}"
-        number = catalog.find(server, collection)
-        if number is None:
+        found = catalog.find(server, collection)
+        if found is None:
             if fingerprint is None or not create:
                 raise NotFound(f"There is no index at {self.place} yet. Add documents: rag ingest.")
-            number = catalog.make(server, collection, fingerprint=fingerprint)
-        self._collection: Final = number
+            catalog.make(server, collection, fingerprint=fingerprint)
+            found = catalog.find(server, collection)
+            if found is None:
+                raise StoreError(f"The index at {self.place} was deleted as it was made.")
+        self._collection: Final = found.number
         with self._reading() as (_, meta):
             if fingerprint is not None and meta.fingerprint != fingerprint:
                 raise StaleIndex(

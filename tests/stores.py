@@ -1,0 +1,71 @@
+"""Where the tests of a service keep its index: in files, or with `--store postgres` in databases.
+
+Each home has a database of its own then. What is set is in the environment, for the processes that
+a test starts.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+from rag.catalogs import Catalog, DatabaseCatalog, DirectoryCatalog
+from tests.postgres import ROLE, SUPERUSER, PostgresServer
+
+_VARIABLE: Final = "CHAPTERVERSE_TEST_SERVER"
+_EMPTY: Final = "empty"
+
+
+def use(server: PostgresServer) -> None:
+    """Keep indexes in a server from now on."""
+    from rag.store.postgres import migrate
+
+    os.environ[_VARIABLE] = server.url(database="DATABASE")
+    _make(_EMPTY, template="template1")
+    migrate(_url(_EMPTY))
+
+
+def in_files() -> bool:
+    """Tell whether indexes are kept in files."""
+    return _VARIABLE not in os.environ
+
+
+def address(home: Path, *, like: Path | None = None) -> str:
+    """Return the setting of a home, RAG_STORE; where it is made, it is a copy of another's."""
+    if in_files():
+        return ""
+    _make(_name(home), template=_EMPTY if like is None else _name(like))
+    return _url(_name(home))
+
+
+def catalog_of(home: Path) -> Catalog:
+    """Return the catalog of a home."""
+    if in_files():
+        return DirectoryCatalog(home)
+    from rag.store.postgres import Server
+
+    return DatabaseCatalog(Server(address(home), connections=4))
+
+
+def _name(home: Path) -> str:
+    return "home_" + hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:20]
+
+
+def _url(name: str) -> str:
+    return os.environ[_VARIABLE].replace("DATABASE", name)
+
+
+def _as_superuser(name: str) -> str:
+    return _url(name).replace(f"{ROLE}@", f"{SUPERUSER}@")
+
+
+def _make(name: str, *, template: str) -> None:
+    import psycopg
+
+    with psycopg.connect(_as_superuser("postgres"), autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            return
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {ROLE}")
+    if template == "template1":
+        with psycopg.connect(_as_superuser(name)) as connection:
+            connection.execute("CREATE EXTENSION vector")
