@@ -113,12 +113,28 @@ def create(
         temporary = Path(tempfile.mkdtemp(dir=base, prefix=f".{name}.", suffix=".tmp"))
         try:
             fill(temporary)
-            content = msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
-            replace_file(temporary / FILE, content)
+            _write_recipe(temporary, recipe)
             temporary.rename(base / name)  # fails where another process was quicker
             sync(base)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_copy_in_place(prepared: Path, directory: Path, *, recipe: Recipe | None) -> None:
+    """Give a directory with a store its recipe and its place; raise Conflict where one is."""
+    name = directory.name
+    if directory.exists():
+        raise Conflict(f"There is a collection {name!r} already. Use it, or take another name.")
+    with _disk(f"The collection {name!r} was not put in its place"):
+        if recipe is not None:
+            _write_recipe(prepared, recipe)
+        prepared.rename(directory)
+        sync(directory.parent)
+
+
+def _write_recipe(directory: Path, recipe: Recipe) -> None:
+    content = msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
+    replace_file(directory / FILE, content)
 
 
 def move_aside(home: Path, name: str) -> Path:

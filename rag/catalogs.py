@@ -1,5 +1,7 @@
 """Where the collections of a home are kept: in directories of their own, or in one database."""
 
+import shutil
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +11,17 @@ import msgspec
 
 from rag import catalog
 from rag.catalog import Recipe
-from rag.errors import DamagedStore
+from rag.errors import DamagedStore, StaleIndex
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store import SqliteStore, Store
+from rag.store import FILE_NAME, SqliteStore, Store
 from rag.store.mark import FILE_NAME as MARK
 
 if TYPE_CHECKING:
     from rag.store.postgres import Server
+
+
+# Names no collection, so that what is copied is not seen before it is whole.
+_COPY: Final = ".{name}.copy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,20 @@ class Catalog(Protocol):
 
         Raises InvalidRequest for a name that is none, Conflict where there is one of this name or
         there are as many as `limit`.
+        """
+        ...
+
+    def open_copy(self, name: str, *, fingerprint: str) -> Store:
+        """Open what is to be a copy of a collection, made at its first use, seen by nobody else.
+
+        One that was begun is opened again, whatever it holds.
+        """
+        ...
+
+    def publish_copy(self, name: str, *, recipe: Recipe | None) -> None:
+        """Make what `open_copy` gave, and what is closed again, the collection of this name.
+
+        Raises Conflict where there is one.
         """
         ...
 
@@ -129,6 +149,20 @@ class DirectoryCatalog:
             recipe=recipe,
             fill=lambda directory: SqliteStore(directory, fingerprint=fingerprint).close(),
             limit=limit,
+        )
+
+    def open_copy(self, name: str, *, fingerprint: str) -> Store:
+        """Open what is to be a copy of a collection."""
+        directory = catalog.directory_of(self._home, name).with_name(_COPY.format(name=name))
+        if (directory / FILE_NAME).exists() and not _is_of(directory, fingerprint):
+            shutil.rmtree(directory)
+        return SqliteStore(directory, fingerprint=fingerprint, min_free_bytes=self._min_free_bytes)
+
+    def publish_copy(self, name: str, *, recipe: Recipe | None) -> None:
+        """Make what `open_copy` gave the collection of this name."""
+        directory = catalog.directory_of(self._home, name)
+        catalog.put_copy_in_place(
+            directory.with_name(_COPY.format(name=name)), directory, recipe=recipe
         )
 
     def remove(self, name: str) -> Kept:
@@ -199,6 +233,25 @@ class DatabaseCatalog:
             limit=limit,
         )
 
+    def open_copy(self, name: str, *, fingerprint: str) -> Store:
+        """Open what is to be a copy of a collection."""
+        catalog.check_name(name)
+        hidden = _COPY.format(name=name)
+        try:
+            return self.open_store(hidden, fingerprint=fingerprint, create=True)
+        except StaleIndex:
+            self._collections.remove(self._server, hidden)
+            return self.open_store(hidden, fingerprint=fingerprint, create=True)
+
+    def publish_copy(self, name: str, *, recipe: Recipe | None) -> None:
+        """Make what `open_copy` gave the collection of this name."""
+        self._collections.rename(
+            self._server,
+            _COPY.format(name=name),
+            to=name,
+            recipe=None if recipe is None else msgspec.json.encode(recipe).decode(),
+        )
+
     def remove(self, name: str) -> Kept:
         """Take a collection out of use."""
         number = self._collections.remove(self._server, name)
@@ -214,3 +267,8 @@ class DatabaseCatalog:
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+
+
+def _is_of(directory: Path, fingerprint: str) -> bool:
+    with closing(SqliteStore(directory, fingerprint=None)) as store:
+        return store.fingerprint == fingerprint

@@ -1,13 +1,18 @@
 """`rag store`: the database that RAG_STORE names."""
 
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
 import click
 
 from rag.cli.options import settings_for
+from rag.settings import Settings
 
 
 @click.group()
 def store() -> None:
-    """Prepare the database that RAG_STORE names."""
+    """Prepare the database that RAG_STORE names, and copy collections into it or out of it."""
 
 
 @store.command()
@@ -21,3 +26,40 @@ def migrate() -> None:
 
     taken = migrate_store(settings_for(None))
     click.echo(f"Done: {', '.join(taken)}." if taken else "The tables are up to date.")
+
+
+@store.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--collection", "names", multiple=True, help="Only this one; may be repeated.")
+def copy(source: str, target: str, *, names: tuple[str, ...]) -> None:
+    """Copy the collections in FROM to TO: each a home's directory or postgresql://...
+
+    Each is verified by its checksums and then put in its place, with its generation and history.
+    What was stopped goes on where it was, and what is there already is left alone. Thresholds,
+    feedback and waiting uploads stay where they are.
+    """
+    from rag.bootstrap import open_catalog
+    from rag.copying import copy as copied
+
+    with (
+        closing(open_catalog(_kept_in(source))) as original,
+        closing(open_catalog(_kept_in(target))) as other,
+    ):
+        for name in names or original.names():
+            with click.progressbar(length=1000, label=name) as bar:
+                for progress in copied(original, other, collection=name):
+                    share = progress.done / max(progress.total, 1)
+                    bar.update(int(share * 1000) - bar.pos)
+            click.echo(
+                f"{name}: {progress.total} documents of generation {progress.generation}, every "
+                "row as it was written."
+            )
+
+
+def _kept_in(place: str) -> Settings:
+    """Return the settings of an index that is kept in a directory or a database."""
+    settings = settings_for(None)
+    if place.startswith(("postgresql://", "postgres://")):
+        return replace(settings, store=place)
+    return replace(settings, store="", home=Path(place).absolute())

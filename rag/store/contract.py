@@ -16,6 +16,8 @@ from rag.store.records import (
     NewDocument,
     StoredVersion,
 )
+from rag.store.schema import Meta
+from rag.store.tables import Tables
 
 
 class Snapshot(Protocol):
@@ -169,6 +171,14 @@ class Store(Protocol):
         """Delete a document and return the new generation; raise NotFound if there is none.
 
         Nothing of it is left but its id, its bytes' sha256 and the generations it was in.
+        """
+        ...
+
+    def tables(self, *, writing: bool = False) -> AbstractContextManager[tuple[Tables, Meta]]:
+        """Hold the rows themselves, and the one that binds them, for reading or for `writing`.
+
+        For who copies a store row by row. What is written need not make sense until the last of it
+        is; nobody else may have that store open.
         """
         ...
 

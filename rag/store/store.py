@@ -5,7 +5,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +89,10 @@ class SqliteStore:
         """Hold one generation for reading."""
         with self._reading() as (database, meta):
             yield TableSnapshot(database, meta)
+
+    def tables(self, *, writing: bool = False) -> AbstractContextManager[tuple[Database, Meta]]:
+        """Hold the rows themselves, and the one that binds them."""
+        return self._transaction(grows=True) if writing else self._reading()
 
     def put(self, documents: Iterable[NewDocument]) -> int:
         """Add documents in one transaction, replacing those with the same id."""

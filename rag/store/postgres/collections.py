@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from rag.errors import Conflict
+from rag.errors import Conflict, NotFound
 from rag.store.checksums import checksum
 from rag.store.postgres.server import Connection, Server
 from rag.store.records import bindable
@@ -24,8 +24,10 @@ class Collection:
 def names(server: Server) -> list[str]:
     """Return the names of the collections, ascending."""
     with server.looking() as connection:
+        # What begins with a dot is a copy in the making.
         rows = connection.execute(
-            "SELECT name FROM collections WHERE deleted IS NULL ORDER BY name"
+            "SELECT name FROM collections WHERE deleted IS NULL AND name NOT LIKE '.%' "
+            "ORDER BY name"
         ).fetchall()
     return [row[0] for row in rows]
 
@@ -59,6 +61,21 @@ def make(
             "INSERT INTO collections (name, recipe, content, checksum) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT (name) WHERE deleted IS NULL DO NOTHING",
             (name, recipe, content, checksum((content,))),
+        )
+
+
+def rename(server: Server, name: str, *, to: str, recipe: str | None) -> None:
+    """Give a collection another name and a recipe; raise Conflict where there is one of it."""
+    found = find(server, name)
+    if found is None:
+        raise NotFound(f"There is no collection {name!r} at {server.place}.")
+    with server.writing(found.number) as connection:
+        connection.execute("LOCK TABLE collections IN SHARE ROW EXCLUSIVE MODE")
+        if _find(connection, to) is not None:
+            raise Conflict(f"There is a collection {to!r} already. Use it, or take another name.")
+        connection.execute(
+            "UPDATE collections SET name = %s, recipe = %s WHERE collection = %s",
+            (to, recipe, found.number),
         )
 
 

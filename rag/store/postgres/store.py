@@ -1,7 +1,7 @@
 """A collection in a PostgreSQL database."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from rag.errors import NotFound, StaleIndex, StoreError
@@ -63,6 +63,12 @@ class PostgresStore:
         with self._reading() as (tables, meta):
             self._require_fingerprint(meta)
             yield TableSnapshot(tables, meta)
+
+    def tables(
+        self, *, writing: bool = False
+    ) -> AbstractContextManager[tuple[PostgresTables, Meta]]:
+        """Hold the rows themselves, and the one that binds them."""
+        return self._writing() if writing else self._reading()
 
     def put(self, documents: Iterable[NewDocument]) -> int:
         """Add documents in one transaction, replacing those with the same id."""
