@@ -140,6 +140,8 @@ class PostgresTables:
     def publish_staged(self) -> None:
         """Put the staged chunks in the place of all others, and forget all changes."""
         columns = f"collection, {', '.join(COLUMNS['chunks'])}"
+        # All passages in one statement, which may well take longer than any other.
+        self._open().execute("SET LOCAL statement_timeout = 0")
         self.delete("chunks", "TRUE")
         self._change(
             f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged_chunks "  # noqa: S608
