@@ -9,7 +9,7 @@ RAG_HOME ?= .rag
 venv := .venv
 installed := $(venv)/.installed
 
-.PHONY: serve test check regression torture screenshots clean
+.PHONY: serve test check regression torture load soak contract contract-document screenshots sbom clean
 
 serve: $(installed) $(RAG_HOME)/.seeded
 	$(venv)/bin/rag serve --home $(RAG_HOME) --host $(HOST) --port $(PORT)
@@ -31,8 +31,36 @@ check: $(installed)
 torture: $(installed)
 	$(venv)/bin/python -m pytest -m long
 
+# Four minutes beyond the service's capacity; the plot is build/load/load.html.
+load: $(installed)
+	$(venv)/bin/python -m tests.load.overload
+
+# Half an hour of questions, uploads and deletes.
+soak: $(installed)
+	$(venv)/bin/python -m tests.load.soak
+
+# All checks of schemathesis, thousands of requests, against a service with keys and one without.
+contract: $(installed)
+	$(venv)/bin/python -m pytest -m long tests/api/test_contract.py tests/api/test_openapi.py
+
+# After a change of the contract that is meant.
+contract-document: $(installed)
+	$(venv)/bin/python -m tests.api.write_openapi
+
 screenshots: $(installed)
-	$(venv)/bin/python tests/page/screenshots.py
+	$(venv)/bin/python -m pytest --quiet tests/page/screenshots.py
+
+# What is installed, as a CycloneDX bill of materials; the tool has an environment of its own.
+sbom: $(installed) build/sbom/bin/cyclonedx-py
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file build/sbom.json \
+		$(venv)/bin/python
+
+build/sbom/bin/cyclonedx-py: constraints.txt
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt cyclonedx-bom
+	touch $@
 
 clean:
 	rm -rf $(venv) build dist *.egg-info

@@ -2,25 +2,57 @@
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
 from rag.answers import Abstention, Answer, build_answers, group_spans
+from rag.bounds import MAX_ANSWERS, MAX_K, MAX_QUESTION_CHARACTERS
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.errors import InvalidRequest
 from rag.reading.reader import Reader
 from rag.retrieval.retriever import Hit, Mode, Retriever
+from rag.stages import Outcome, stage, tell
 from rag.store import Filters, Store
-
-MAX_QUESTION_CHARACTERS: Final = 2000
-MAX_K: Final = 100
-MAX_ANSWERS: Final = 20
 
 _WARM_UP: Final = Chunk(
     id=0, document="", start=0, end=6, text="Ready.", section=(), page=None, tokens=2
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The most that may be asked for: characters of a question, passages and answers."""
+
+    question: int
+    k: int
+    answers: int
+
+    def check(self, question: str, *, k: int, answers: int = 1) -> None:
+        """Raise InvalidRequest for what cannot be asked, or is beyond the bounds."""
+        if not question.strip():
+            raise InvalidRequest("The question is empty. Ask something.", pointer="/question")
+        if len(question) > self.question:
+            raise InvalidRequest(
+                f"The question has {len(question)} characters; at most {self.question} are read. "
+                "Shorten it.",
+                pointer="/question",
+            )
+        if "\0" in question or any("\ud800" <= character <= "\udfff" for character in question):
+            raise InvalidRequest(
+                "The question holds a NUL or a lone surrogate, which no text may. Remove it.",
+                pointer="/question",
+            )
+        for name, value, most in (("k", k, self.k), ("answers", answers, self.answers)):
+            if not 1 <= value <= most:
+                raise InvalidRequest(
+                    f"{name} must be from 1 to {most}, not {value}.", pointer=f"/{name}"
+                )
+
+
+WIDEST: Final = Bounds(question=MAX_QUESTION_CHARACTERS, k=MAX_K, answers=MAX_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +94,9 @@ class Answerer:
         retriever: Retriever,
         reader: Reader,
         min_confidence: float | None = None,
+        bounds: Bounds = WIDEST,
     ) -> None:
+        self._bounds: Final = bounds
         self._retriever = retriever
         self.store: Final = store
         self.reader: Final = reader
@@ -82,9 +116,10 @@ class Answerer:
         self, question: str, *, k: int = 10, filters: Filters = Filters(), mode: Mode = "hybrid"
     ) -> Found:
         """Return at most k passages, best first; raise InvalidRequest for bad arguments."""
-        _check(question, k=k)
+        self._bounds.check(question, k=k)
         started = time.perf_counter()
         with ExitStack() as stack:
+            stack.enter_context(stage("retrieve"))
             with self._retrieving:
                 snapshot = stack.enter_context(self.store.snapshot())
                 hits = self._retriever.retrieve(snapshot, question, k=k, filters=filters, mode=mode)
@@ -107,58 +142,51 @@ class Answerer:
         filters: Filters = Filters(),
         mode: Mode = "hybrid",
         min_confidence: float | None = None,
+        on_found: Callable[[Found], None] | None = None,
     ) -> Answered:
         """Return at most `answers` answers read from k passages.
 
-        Answers below `min_confidence` (0 to 1; None takes the default) are withheld. Raises
+        Answers below `min_confidence` (0 to 1; None takes the default) are withheld. `on_found` is
+        called with the passages before they are read; what it raises ends the question. Raises
         InvalidRequest for bad arguments.
         """
-        _check(question, k=k)
-        if not 1 <= answers <= MAX_ANSWERS:
-            raise InvalidRequest(
-                f"answers must be from 1 to {MAX_ANSWERS}, not {answers}.", pointer="/answers"
-            )
+        self._bounds.check(question, k=k, answers=answers)
         threshold = self.min_confidence if min_confidence is None else min_confidence
         if not 0.0 <= threshold <= 1.0:
             raise InvalidRequest("min_confidence must be from 0 to 1.", pointer="/min_confidence")
         found = self.search(question, k=k, filters=filters, mode=mode)
+        if on_found is not None:
+            on_found(found)
         started = time.perf_counter()
-        spans = self.reader.read(question, [hit.chunk for hit in found.hits])
+        with stage("read"):
+            spans = self.reader.read(question, [hit.chunk for hit in found.hits])
         read = time.perf_counter()
-        built, best = build_answers(
-            group_spans(spans, found.hits),
-            found.hits,
-            calibration=self.reader.calibration,
-            document=found.documents.__getitem__,
-            limit=answers,
-            min_confidence=threshold,
-        )
+        with stage("answer"):
+            built, best = build_answers(
+                group_spans(spans, found.hits),
+                found.hits,
+                calibration=self.reader.calibration,
+                document=found.documents.__getitem__,
+                limit=answers,
+                min_confidence=threshold,
+            )
         done = time.perf_counter()
+        abstention = None if built else _abstention(found, filters, spans=len(spans), best=best)
+        tell(
+            Outcome(
+                question=question,
+                answers=tuple(answer.text for answer in built),
+                confidence=best if spans else None,
+                abstention=abstention.reason if abstention else None,
+            )
+        )
         timings = {"read": _ms(read - started), "answer": _ms(done - read)}
         return Answered(
             found=replace(found, timings_ms=found.timings_ms | timings),
             reader=self.reader.name,
             answers=tuple(built),
-            abstention=None if built else _abstention(found, filters, spans=len(spans), best=best),
+            abstention=abstention,
         )
-
-
-def _check(question: str, *, k: int) -> None:
-    if not question.strip():
-        raise InvalidRequest("The question is empty. Ask something.", pointer="/question")
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise InvalidRequest(
-            f"The question has {len(question)} characters; at most {MAX_QUESTION_CHARACTERS} are "
-            "read. Shorten it.",
-            pointer="/question",
-        )
-    if "\0" in question or any("\ud800" <= character <= "\udfff" for character in question):
-        raise InvalidRequest(
-            "The question holds a NUL or a lone surrogate, which no text may. Remove it.",
-            pointer="/question",
-        )
-    if not 1 <= k <= MAX_K:
-        raise InvalidRequest(f"k must be from 1 to {MAX_K}, not {k}.", pointer="/k")
 
 
 def _abstention(found: Found, filters: Filters, *, spans: int, best: float) -> Abstention:

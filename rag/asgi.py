@@ -1,70 +1,82 @@
 """The application for an ASGI server: `uvicorn --factory rag.asgi:app`."""
 
-import logging
-from typing import Final
-
 from litestar import Litestar
 
 from rag.api.app import create_app
+from rag.api.lifecycle import Lifecycle
+from rag.api.logs import configure_logging
+from rag.api.prometheus import Metrics
+from rag.api.protection import OPEN, Protection, protect
+from rag.api.readiness import Readiness, WarmUp
 from rag.api.service import Service
+from rag.api.tracing import Tracing, open_tracing
 from rag.api.worker import Worker
 from rag.bootstrap import build_home, build_parser
-from rag.errors import StoreError
-from rag.home import Home
 from rag.jobs import JobQueue, JobRunner, ingest
 from rag.labels import LabelFile
-from rag.settings import DEFAULT_COLLECTION, Settings, read_settings
-
-_LOG: Final = logging.getLogger(__name__)
+from rag.memory import return_large_blocks
+from rag.settings import Settings, read_settings
+from rag.stages import observed_by
 
 
 def app() -> Litestar:
     """Return the application over the settings in the environment."""
-    return open_app(read_settings())
+    settings = read_settings()
+    configure_logging(form=settings.log, level=settings.log_level, text=settings.log_text)
+    # It does not learn which address is listened on.
+    protection = protect(settings, address=None)
+    return open_app(settings, protection=protection, tracing=open_tracing())
 
 
-def open_app(settings: Settings) -> Litestar:
+def open_app(
+    settings: Settings, *, protection: Protection = OPEN, tracing: Tracing | None = None
+) -> Litestar:
     """Return the application over a home whose default collection is open and models are warm.
 
     Raises RagError, so that a service which cannot answer does not start. Where the default
     collection alone is stale or damaged it does, for the sake of the others.
     """
+    service = open_service(settings)
+    try:
+        with observed_by([service.metrics]):
+            service.readiness.warm_up()
+    except BaseException:
+        service.close()
+        raise
+    service.lifecycle.ready()
+    return create_app(service, protection=protection, tracing=tracing)
+
+
+def open_service(settings: Settings) -> Service:
+    """Return a service that has loaded nothing yet: `Service.load` does, which takes seconds."""
+    return_large_blocks()  # of uploads
     home = build_home(settings)
     try:
-        _warm_up(home)
         jobs = JobQueue(
             settings.home, capacity=settings.queue, min_free_bytes=settings.min_free_bytes
         )
     except BaseException:
         home.close()
         raise
+    models = Worker("the models", capacity=settings.queue)
     job_parser = build_parser(settings)
-    return create_app(
-        Service(
-            home=home,
-            jobs=jobs,
-            runner=JobRunner(settings.home, jobs, work=ingest(home, parser=job_parser)),
-            parser=build_parser(settings),
-            job_parser=job_parser,
-            models=Worker("the models", capacity=settings.queue),
-            writes=Worker("the index", capacity=settings.queue),
-            reads=Worker("the store", capacity=settings.queue),
-            queueing=Worker("the list of jobs", capacity=settings.queue),
-            feedback=LabelFile(settings.home / "feedback.jsonl", limit=settings.feedback_bytes),
-            job_bytes=settings.job_bytes,
-            upload_bytes=settings.upload_bytes,
-        )
+    return Service(
+        home=home,
+        jobs=jobs,
+        runner=JobRunner(settings.home, jobs, work=ingest(home, parser=job_parser)),
+        parser=build_parser(settings),
+        job_parser=job_parser,
+        models=models,
+        writes=Worker("the index", capacity=settings.queue),
+        reads=Worker("the store", capacity=settings.queue),
+        queueing=Worker("the list of jobs", capacity=settings.queue),
+        feedback=LabelFile(settings.home / "feedback.jsonl", limit=settings.feedback_bytes),
+        job_bytes=settings.job_bytes,
+        upload_bytes=settings.upload_bytes,
+        body_bytes=settings.body_bytes,
+        max_batch=settings.max_batch,
+        request_seconds=settings.request_seconds,
+        lifecycle=Lifecycle("loading"),
+        readiness=Readiness(models, WarmUp(home)),
+        metrics=Metrics(),
     )
-
-
-def _warm_up(home: Home) -> None:
-    """Run the models once, over the default collection or, if it is unusable, the first usable."""
-    try:
-        home.engine(DEFAULT_COLLECTION).answerer.warm_up()
-    except StoreError as error:
-        others = (name for name in home.names() if name != DEFAULT_COLLECTION)
-        usable = next((name for name in others if home.condition(name).state == "ready"), None)
-        if usable is None:
-            raise
-        _LOG.warning("%s", error)
-        home.engine(usable).answerer.warm_up()

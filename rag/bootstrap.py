@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from rag.answering import Answerer
+from rag.answering import Answerer, Bounds
 from rag.catalog import Recipe, directory_of
 from rag.catalogs import Catalog, DatabaseCatalog, DirectoryCatalog, settings_of
 from rag.chunking import ChunkingOptions, chunk_document
@@ -34,6 +34,7 @@ from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import Limits
+from rag.stages import stage
 from rag.store import Store
 from rag.thresholds import FILE, changed_since, load_threshold
 
@@ -120,7 +121,17 @@ class Opening:
         )
         return Engine(
             store=store,
-            answerer=Answerer(store, retriever=retriever, reader=reader, min_confidence=confidence),
+            answerer=Answerer(
+                store,
+                retriever=retriever,
+                reader=reader,
+                min_confidence=confidence,
+                bounds=Bounds(
+                    question=settings.max_question,
+                    k=settings.max_k,
+                    answers=settings.max_answers,
+                ),
+            ),
             indexer=Indexer(
                 store,
                 parser=self._parser,
@@ -163,14 +174,15 @@ class Opening:
         key = _weights(settings.embedder).sha256
         with self._models_lock:
             if key not in self._models:
-                embedder = open_embedder(settings)
+                with stage("load_embedder"):
+                    embedder = open_embedder(settings)
                 others = [reader for _, reader in self._models.values()]
                 # Only the reader of sentences depends on an embedder.
-                reader = (
-                    others[0]
-                    if others and settings.reader != "sentence"
-                    else open_reader(settings, embedder=embedder)
-                )
+                if others and settings.reader != "sentence":
+                    reader = others[0]
+                else:
+                    with stage("load_reader"):
+                        reader = open_reader(settings, embedder=embedder)
                 self._models[key] = embedder, reader
             return self._models[key]
 
@@ -203,11 +215,15 @@ def open_catalog(settings: Settings) -> Catalog:
     Raises SettingsError or StoreError for a database that cannot be used.
     """
     if not settings.store:
-        return DirectoryCatalog(settings.home, min_free_bytes=settings.min_free_bytes)
+        return DirectoryCatalog(
+            settings.home,
+            min_free_bytes=settings.min_free_bytes,
+            max_documents=settings.max_documents,
+        )
     _require_driver()
     from rag.store.postgres import Server  # noqa: PLC0415  (loads psycopg)
 
-    return DatabaseCatalog(Server(settings.store))
+    return DatabaseCatalog(Server(settings.store), max_documents=settings.max_documents)
 
 
 def migrate_store(settings: Settings) -> list[str]:
@@ -266,6 +282,7 @@ def build_parser(settings: Settings) -> IsolatedParser:
             seconds=settings.parse_seconds,
             memory=settings.parse_bytes,
             characters=settings.parse_characters,
+            pages=settings.parse_pages,
         )
     )
 
@@ -275,7 +292,7 @@ def open_embedder(settings: Settings) -> Embedder:
     from rag.embedding.compiled import open_embedder as open_compiled  # noqa: PLC0415  (OpenVINO)
 
     return open_compiled(
-        _weights(settings.embedder), cache=settings.home / "models", threads=settings.threads
+        _weights(settings.embedder), cache=settings.model_cache, threads=settings.threads
     )
 
 
@@ -291,9 +308,7 @@ def open_reader(settings: Settings, *, embedder: Embedder) -> Reader:
         from rag.reading.onnx import OnnxReader  # noqa: PLC0415  (loads ONNX Runtime)
 
         return OnnxReader(threads=settings.threads)
-    return open_window_reader(
-        settings.reader, cache=settings.home / "models", threads=settings.threads
-    )
+    return open_window_reader(settings.reader, cache=settings.model_cache, threads=settings.threads)
 
 
 def threshold_file(settings: Settings, *, collection: str = DEFAULT_COLLECTION) -> Path:

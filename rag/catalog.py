@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from rag.durable import replace_file, sync
+from rag.durable import TOO_MANY_FILES, replace_file, sync
 from rag.errors import Conflict, DamagedStore, InvalidRequest, NotFound, StoreError
 from rag.settings import DEFAULT_COLLECTION, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS
 from rag.store.opening import finish_restoring
@@ -43,37 +43,45 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def directory_of(home: Path, name: str) -> Path:
     """Return where a collection lies or would lie; raise NotFound for what can name none."""
     if not _NAME.fullmatch(name):
-        raise missing(name, names(home))
+        raise unknown(name)
     return home / "collections" / name
 
 
 def names(home: Path) -> list[str]:
     """Return the names of a home's collections, ascending."""
     base = home / "collections"
-    if not base.is_dir():
-        return []
-    return sorted(path.name for path in base.iterdir() if _NAME.fullmatch(path.name))
+    with _disk("The collections cannot be listed"):
+        if not base.is_dir():
+            return []
+        return sorted(path.name for path in base.iterdir() if _NAME.fullmatch(path.name))
 
 
 def require(home: Path, name: str) -> None:
     """Raise NotFound unless there is a collection of this name; its first use makes the default."""
     directory = directory_of(home, name)
-    if directory.is_dir():
-        return
     with _disk(f"The collection {name!r} cannot be opened"):
-        restored = finish_restoring(directory)
+        if directory.is_dir():
+            return
+        restored = finish_restoring(directory) or directory.is_dir()
     if not restored and name != DEFAULT_COLLECTION:
-        raise missing(name, names(home))
+        raise unknown(name)
 
 
 def recipe_of(home: Path, name: str) -> Recipe | None:
-    """Return a collection's recipe if it has one; raise DamagedStore where it cannot be read."""
+    """Return a collection's recipe if it has one.
+
+    Raises DamagedStore where it cannot be read, StoreError while no file can be opened.
+    """
     file = directory_of(home, name) / FILE
     try:
         return msgspec.json.decode(file.read_bytes(), type=Recipe)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+            raise StoreError(
+                f"{file} cannot be read now: {error}. Raise the limit of open files."
+            ) from error
         raise DamagedStore(
             f"{file} cannot be read ({error}). Restore a snapshot (rag snapshot list, rag snapshot "
             "restore NAME --replace), or write it again."
@@ -144,7 +152,7 @@ def move_aside(home: Path, name: str) -> Path:
     """
     directory = directory_of(home, name)
     if not directory.is_dir():
-        raise missing(name, names(home))
+        raise unknown(name)
     aside = home / "deleted" / f"{name}-{datetime.now(UTC).strftime(_STAMP)}"
     with _disk(f"The collection {name!r} was not deleted"):
         aside.parent.mkdir(exist_ok=True)
@@ -154,6 +162,14 @@ def move_aside(home: Path, name: str) -> Path:
     return aside
 
 
+def unknown(name: str) -> NotFound:
+    """Return the error for a name of no collection; others are not named: not all may know them."""
+    return NotFound(
+        f"There is no collection {name!r}. See which there are: rag collections list, or GET "
+        "/v1/collections; make one: rag collections create NAME."
+    )
+
+
 @contextmanager
 def _disk(outcome: str) -> Iterator[None]:
     """Turn what the operating system raises inside into errors that say what to do."""
@@ -161,14 +177,6 @@ def _disk(outcome: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"{outcome}: {error}. Check the disk and the directory's permissions."
+            f"{outcome}: {error}. Check the disk, the directory's permissions and the limit of "
+            "open files."
         ) from error
-
-
-def missing(name: str, known: list[str]) -> NotFound:
-    """Return the error for a name of no collection."""
-    present = ", ".join(known) or "none"
-    return NotFound(
-        f"There is no collection {name!r}; there are: {present}. Create it: rag collections create "
-        "NAME."
-    )

@@ -106,11 +106,14 @@ def settings_of(kept: Catalog, settings: Settings, name: str) -> Settings:
 
 
 class DirectoryCatalog:
-    """Each collection in a directory of a home."""
+    """Each collection in a directory of a home; the limits are those of `SqliteStore`."""
 
-    def __init__(self, home: Path, *, min_free_bytes: int = 0) -> None:
+    def __init__(
+        self, home: Path, *, min_free_bytes: int = 0, max_documents: int | None = None
+    ) -> None:
         self._home: Final = home
         self._min_free_bytes: Final = min_free_bytes
+        self._max_documents: Final = max_documents
 
     def names(self) -> list[str]:
         """Return the names of the collections, ascending."""
@@ -139,6 +142,7 @@ class DirectoryCatalog:
             fingerprint=fingerprint,
             create=create,
             min_free_bytes=self._min_free_bytes,
+            max_documents=self._max_documents,
         )
 
     def create(self, name: str, *, recipe: Recipe, fingerprint: str, limit: int) -> None:
@@ -179,12 +183,13 @@ class DirectoryCatalog:
 
 
 class DatabaseCatalog:
-    """All collections in one PostgreSQL database."""
+    """All collections in one PostgreSQL database; `max_documents` as in `PostgresStore`."""
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", *, max_documents: int | None = None) -> None:
         from rag.store.postgres import collections  # noqa: PLC0415  (loads psycopg)
 
         self._server: Final = server
+        self._max_documents: Final = max_documents
         self._collections: Final = collections
 
     def names(self) -> list[str]:
@@ -196,7 +201,7 @@ class DatabaseCatalog:
         if self._collections.find(self._server, name) is not None:
             return
         if name != DEFAULT_COLLECTION:
-            raise catalog.missing(name, self.names())
+            raise catalog.unknown(name)
 
     def recipe_of(self, name: str) -> Recipe | None:
         """Return a collection's recipe if it has one."""
@@ -220,7 +225,13 @@ class DatabaseCatalog:
         """Open a collection's store."""
         from rag.store.postgres import PostgresStore  # noqa: PLC0415  (loads psycopg)
 
-        return PostgresStore(self._server, name, fingerprint=fingerprint, create=create)
+        return PostgresStore(
+            self._server,
+            name,
+            fingerprint=fingerprint,
+            create=create,
+            max_documents=self._max_documents,
+        )
 
     def create(self, name: str, *, recipe: Recipe, fingerprint: str, limit: int) -> None:
         """Make an empty collection."""
@@ -256,7 +267,7 @@ class DatabaseCatalog:
         """Take a collection out of use."""
         number = self._collections.remove(self._server, name)
         if number is None:
-            raise catalog.missing(name, self.names())
+            raise catalog.unknown(name)
         back = f"UPDATE chapterverse.collections SET deleted = NULL WHERE collection = {number}"  # noqa: S608
         return Kept(
             name=f"collection {number}",

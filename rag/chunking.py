@@ -65,11 +65,15 @@ class ChunkingOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A sentence, or a part of one that is too long: offsets in the document, and tokens."""
+    """A sentence, or a part of one that is too long: offsets in the document, and tokens.
+
+    Unless `exact` the tokens are those of the piece with white space around it.
+    """
 
     start: int
     end: int
     tokens: int
+    exact: bool
 
 
 def chunk_document(
@@ -107,8 +111,12 @@ def _section_spans(
     pieces = _pieces(text, section, options=options, tokenizer=tokenizer)
     runs = list(_runs(pieces, options=options))
     spans = [(pieces[overlap].start, pieces[after - 1].end) for overlap, _, after in runs]
-    counts = tokenizer.count_tokens([text[start:end] for start, end in spans])
-    for (_, first, after), (start, end), tokens in zip(runs, spans, counts, strict=True):
+    # Of one that is a single piece the tokens are known already.
+    known = [after - overlap == 1 and pieces[overlap].exact for overlap, _, after in runs]
+    unknown = [span for span, each in zip(spans, known, strict=True) if not each]
+    counts = iter(tokenizer.count_tokens([text[start:end] for start, end in unknown]))
+    for (_, first, after), (start, end), each in zip(runs, spans, known, strict=True):
+        tokens = pieces[first].tokens if each else next(counts)
         if tokens <= options.max_tokens:
             yield start, end, tokens
         else:  # pieces cut within a word can have more tokens together than one by one
@@ -122,14 +130,20 @@ def _pieces(
     """Return the section's sentences, those that are too long cut into parts."""
     body = text[section.start : section.end]
     spans = sentence_spans(body)
-    counts = tokenizer.count_tokens([body[start:end] for start, end in spans])
+    # What has too many characters is cut however many tokens it has: a megabyte is not counted.
+    short = [(start, end) for start, end in spans if _fits(start, end, 0, options=options)]
+    counts = iter(tokenizer.count_tokens([body[start:end] for start, end in short]))
     pieces = []
-    for (start, end), tokens in zip(spans, counts, strict=True):
-        if _fits(start, end, tokens, options=options):
-            parts = [(start, end, tokens)]
+    for start, end in spans:
+        tokens = next(counts) if _fits(start, end, 0, options=options) else None
+        if tokens is not None and _fits(start, end, tokens, options=options):
+            parts = [_Piece(start, end, tokens, exact=True)]
         else:
             parts = list(_parts(body, start, end, options=options, tokenizer=tokenizer))
-        pieces += [_Piece(section.start + s, section.start + e, n) for s, e, n in parts]
+        pieces += [
+            _Piece(section.start + part.start, section.start + part.end, part.tokens, part.exact)
+            for part in parts
+        ]
     return pieces
 
 
@@ -140,7 +154,7 @@ def _fits(start: int, end: int, tokens: int, *, options: ChunkingOptions) -> boo
 
 def _parts(
     text: str, start: int, end: int, *, options: ChunkingOptions, tokenizer: Tokenizer
-) -> Iterator[tuple[int, int, int]]:
+) -> Iterator[_Piece]:
     """Cut a sentence that is too long: behind a clause, else between words, else anywhere."""
     starts = [start + offset for offset in tokenizer.token_starts(text[start:end])]
     while start < end:
@@ -156,8 +170,12 @@ def _parts(
             stop = _cut(text, start, start + (stop - start) * 3 // 4)
             tokens = tokenizer.count_tokens([text[start:stop]])[0]
         piece = text[start:stop]
-        if piece.strip():
-            yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip()), tokens
+        bare = piece.strip()
+        if bare:
+            first_shown = start + len(piece) - len(piece.lstrip())
+            yield _Piece(
+                first_shown, first_shown + len(bare), tokens, exact=len(bare) == len(piece)
+            )
         start = stop
 
 

@@ -26,6 +26,8 @@ class Derivation(Generic[FactsT]):
 
     `source` is the source's digest, `recipe` a number to be raised when the same source gives other
     files than before. `make` writes `files` into a directory and returns what is known of them.
+    `kept` names files that others put beside them and that hold for whatever is made of the same
+    source: a directory that is made anew takes them over.
     """
 
     source: str
@@ -33,6 +35,7 @@ class Derivation(Generic[FactsT]):
     files: Sequence[str]
     facts: type[FactsT]
     make: Callable[[Path], FactsT]
+    kept: Sequence[str] = ()
 
 
 class _Stamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +48,8 @@ class _Stamp(msgspec.Struct, frozen=True, kw_only=True):
 def open_derived(directory: Path, derivation: Derivation[FactsT]) -> FactsT:
     """Return the facts of a derived directory, which is made first where it is not there.
 
-    What is damaged in it, or was made from another source, is made anew; files that are not among
-    the derivation's are lost then. Raises ModelError where it cannot be written, and what `make`
+    What is damaged in it, or was made from another source, is made anew; files that the derivation
+    does not name are lost then. Raises ModelError where it cannot be written, and what `make`
     raises; then nothing is left behind.
     """
     facts = _read(directory, derivation)
@@ -104,7 +107,10 @@ def _make(directory: Path, derivation: Derivation[FactsT]) -> None:
             facts=msgspec.Raw(msgspec.json.encode(facts)),
         )
         (made / _STAMP).write_bytes(msgspec.json.encode(stamp))
-        for name in (*derivation.files, _STAMP):
+        kept = [name for name in derivation.kept if (directory / name).exists()]
+        for name in kept:
+            shutil.copyfile(directory / name, made / name)
+        for name in (*derivation.files, *kept, _STAMP):
             sync(made / name)
         sync(made)
         if directory.exists():  # damaged or outdated: a directory cannot be renamed onto another

@@ -1,7 +1,12 @@
 """Files that are whole and on the disk, whatever happens meanwhile."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Final
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -17,6 +17,8 @@ RagError
 │   ├── StaleIndex            it was built with other settings: rebuild it
 │   ├── DamagedStore          it is not as it was written: restore a snapshot
 │   └── StoreFull             there is no room for more: make some
+├── Forbidden                 this key may not do that: take one that may
+├── DamagedKeys               the file of the keys is not as it was written: put a copy there
 ├── Busy                      more requests than can be answered now: try again
 └── TooLarge                  the request exceeds a stated limit
 
@@ -94,6 +96,14 @@ class DamagedStore(StoreError):
 
 class StoreFull(StoreError):
     """There is too little room on the disk to add to the index."""
+
+
+class Forbidden(RagError):
+    """The key that was presented does not allow what was asked for."""
+
+
+class DamagedKeys(RagError):
+    """The file of the keys is altered, so that nobody is let in."""
 
 
 class Busy(RagError):

@@ -99,8 +99,8 @@ class Opening(Protocol):
 class Home:
     """The collections of a directory; safe to use from several threads. Has to be closed.
 
-    All methods that name a collection raise NotFound where there is none, but for the default one,
-    which is made.
+    A collection that another process deleted, restored or rebuilt is opened anew. All methods that
+    name a collection raise NotFound where there is none, but for the default one, which is made.
     """
 
     def __init__(self, path: Path, opening: Opening) -> None:
@@ -116,6 +116,10 @@ class Home:
         """Return a collection's store, without its models; raise StoreError if it is unusable."""
         with self._stores_lock:
             found = self._stores.get(collection)
+            if found is not None and found.superseded:
+                # Not closed: whoever uses it yet ends well, and the last one closes it.
+                del self._stores[collection]
+                found = None
             if found is None:
                 self.require(collection)
                 found = self._stores[collection] = self._opening.open_store(collection)
@@ -124,16 +128,20 @@ class Home:
     def engine(self, collection: str) -> Engine:
         """Return a collection with its models; raise RagError for what is missing or wrong."""
         with self._engines_lock:
-            found = self._engines.get(collection)
-            if found is None:
-                store = self.store(collection)
+            found = self._engines.pop(collection, None)
+            store = self.store(collection)
+            if found is None or found.store is not store:
                 found = self._opening.build_engine(collection, store=store)
-                self._engines[collection] = found
+            self._engines[collection] = found
             return found
 
     def require(self, collection: str) -> None:
         """Raise NotFound unless there is a collection of this name, or it is the default one."""
         self._opening.catalog.require(collection)
+
+    def open_stores(self) -> dict[str, Store]:
+        """Return the stores that are in use now, by collection; opens none."""
+        return self._stores.copy()
 
     def names(self) -> list[str]:
         """Return the names of the collections, ascending."""

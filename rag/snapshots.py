@@ -4,7 +4,6 @@ home/snapshots/NAME/manifest.json
 home/snapshots/NAME/COLLECTION/store.sqlite   beside it what else belongs to the collection
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -20,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from rag.durable import replace_file, sync
+from rag.durable import NO_ROOM, replace_file, sync
 from rag.errors import DamagedStore, InvalidRequest, NotFound, StoreError, StoreFull
 from rag.store import FILE_NAME, SqliteStore, verify_file
 from rag.store.mark import Mark, write_mark
@@ -30,6 +29,7 @@ _STORE: Final = "store."  # the names of a store's own files begin with it
 _MANIFEST: Final = "manifest.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
+_PACKAGE: Final = version("chapterverse")  # at once: it is read from files, which may fail later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,12 @@ def create(home: Path, *, name: str | None = None, min_free_bytes: int = 0) -> M
     now = datetime.now(UTC)
     name = _checked(now.strftime(_STAMP) if name is None else name)
     directory = home / "snapshots" / name
-    if directory.exists():
-        raise InvalidRequest(f"There is a snapshot {name!r} already. Choose another name.")
-    sources = sorted(path.parent for path in (home / "collections").glob(f"[!.]*/{FILE_NAME}"))
-    if not sources:
-        raise NotFound(f"There is no index in {home} yet. Add documents: rag ingest PATH...")
     with _disk(f"The snapshot {name!r} was not made"):
+        if directory.exists():
+            raise InvalidRequest(f"There is a snapshot {name!r} already. Choose another name.")
+        sources = _holding(home / "collections", FILE_NAME)
+        if not sources:
+            raise NotFound(f"There is no index in {home} yet. Add documents: rag ingest PATH...")
         directory.parent.mkdir(parents=True, exist_ok=True)
         needed = sum(file.stat().st_size for s in sources for file in s.glob(f"{FILE_NAME}*"))
         _require_room(home, needed + min_free_bytes)
@@ -92,7 +92,7 @@ def create(home: Path, *, name: str | None = None, min_free_bytes: int = 0) -> M
             manifest = Manifest(
                 name=name,
                 created=now.isoformat(timespec="seconds"),
-                package=version("chapterverse"),
+                package=_PACKAGE,
                 collections=saved,
             )
             sealed = _Sealed(manifest=manifest, sha256=_digest(manifest))
@@ -104,16 +104,18 @@ def create(home: Path, *, name: str | None = None, min_free_bytes: int = 0) -> M
 
 def names(home: Path) -> list[str]:
     """Return the names of a home's snapshots, ascending."""
-    return sorted(path.parent.name for path in home.glob(f"snapshots/[!.]*/{_MANIFEST}"))
+    with _disk("The snapshots cannot be listed"):
+        return [directory.name for directory in _holding(home / "snapshots", _MANIFEST)]
 
 
 def read_manifest(home: Path, name: str) -> Manifest:
     """Return what a snapshot says of itself; raise NotFound, or DamagedStore if it is altered."""
     file = home / "snapshots" / _checked(name) / _MANIFEST
     try:
-        sealed = msgspec.json.decode(file.read_bytes(), type=_Sealed)
-    except FileNotFoundError as error:
-        raise NotFound(f"There is no snapshot {name!r}. See rag snapshot list.") from error
+        with _disk(f"The snapshot {name!r} cannot be read"):
+            if not file.exists():
+                raise NotFound(f"There is no snapshot {name!r}. See rag snapshot list.")
+            sealed = msgspec.json.decode(file.read_bytes(), type=_Sealed)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(name, f"{_MANIFEST} cannot be read") from error
     if sealed.sha256 != _digest(sealed.manifest) or sealed.manifest.name != name:
@@ -148,15 +150,15 @@ def restore(home: Path, name: str, *, replace: bool = False) -> list[Path]:
     """
     manifest = verify(home, name)
     base = home / "collections"
-    present = [collection for collection in manifest.collections if (base / collection).exists()]
-    if present and not replace:
-        raise StoreError(
-            f"There is an index at {base / present[0]} already. With --replace it is moved aside "
-            "and the snapshot restored."
-        )
     moved = []
     stamp = datetime.now(UTC).strftime(_STAMP)
     with _disk(f"The snapshot {name!r} was not restored"):
+        present = [each for each in manifest.collections if (base / each).exists()]
+        if present and not replace:
+            raise StoreError(
+                f"There is an index at {base / present[0]} already. With --replace it is moved "
+                "aside and the snapshot restored."
+            )
         base.mkdir(parents=True, exist_ok=True)
         total = sum(f.bytes for s in manifest.collections.values() for f in s.files.values())
         _require_room(home, total)
@@ -182,8 +184,8 @@ def _save(source: Path, target: Path) -> SavedCollection:
     finally:
         store.close()
     meta = verify_file(target / FILE_NAME)
-    for file in source.glob("[!.]*"):
-        if file.is_file() and not file.name.startswith(_STORE):
+    for file in source.iterdir():
+        if file.is_file() and not file.name.startswith((_STORE, ".")):
             _copy(file, target / file.name)
     for path in target.iterdir():
         sync(path)
@@ -196,6 +198,18 @@ def _save(source: Path, target: Path) -> SavedCollection:
         fingerprint=meta.fingerprint,
         files={path.name: _saved_file(path) for path in sorted(target.iterdir())},
     )
+
+
+def _holding(base: Path, file: str) -> list[Path]:
+    """Return the directories of `base` that hold a file of this name, hidden ones left out.
+
+    Not by Path.glob, which passes over a directory that it may not read: a snapshot without it
+    would look whole.
+    """
+    if not base.exists():
+        return []
+    shown = sorted(path for path in base.iterdir() if not path.name.startswith("."))
+    return [path for path in shown if (path / file).exists()]
 
 
 def _saved_file(path: Path) -> SavedFile:
@@ -229,9 +243,11 @@ def _disk(outcome: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in NO_ROOM:
             raise StoreFull(f"{outcome}: there is no room on the disk. Make some.") from error
-        raise StoreError(f"{outcome}: {error}. Check the disk and the permissions.") from error
+        raise StoreError(
+            f"{outcome}: {error}. Check the disk, the permissions and the limit of open files."
+        ) from error
 
 
 def _require_room(home: Path, needed: int) -> None:

@@ -13,6 +13,8 @@ from rag.indexing import File, Indexed
 from rag.settings import read_settings
 from tests import postgres, stores
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that use ONNX Runtime themselves
+
 SEEDS: Final = Path(__file__).resolve().parents[1] / "seeds"
 
 

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.answering import Answerer
+from rag.api.lifecycle import Lifecycle
+from rag.api.prometheus import Metrics
+from rag.api.readiness import Readiness
 from rag.api.service import Service
 from rag.api.worker import Worker
 from rag.catalog import Recipe
@@ -46,9 +49,11 @@ class FakeOpening:
     `chunk_tokens` is the environment's setting. `before_embedding` is called with each group.
     """
 
-    def __init__(self, home: Path, *, chunk_tokens: int = 200) -> None:
+    def __init__(
+        self, home: Path, *, chunk_tokens: int = 200, max_documents: int | None = None
+    ) -> None:
         self.home = home
-        self.catalog = stores.catalog_of(home)
+        self.catalog = stores.catalog_of(home, max_documents=max_documents)
         self.chunk_tokens = chunk_tokens
         self.opened: list[str] = []
         self.before_embedding: Callable[[Sequence[str]], None] = lambda _: None
@@ -129,10 +134,15 @@ def make_service(
     models: Worker | None = None,
     job_bytes: int = 1000,
     upload_bytes: int = 1_000_000,
+    body_bytes: int = 1_000_000,
+    max_batch: int = 100,
+    request_seconds: float = 60.0,
+    lifecycle: Lifecycle | None = None,
     queue: int = 4,
 ) -> Service:
     """Return a service over a home with stand-ins."""
     path.mkdir(exist_ok=True)
+    models = models or Worker("the models", capacity=queue)
     home = Home(path, opening or FakeOpening(path))
     jobs = JobQueue(path, capacity=queue)
     parser: Any = _Parser()
@@ -142,19 +152,28 @@ def make_service(
         runner=JobRunner(path, jobs, work=ingest(home, parser=parser)),
         parser=parser,
         job_parser=parser,
-        models=models or Worker("the models", capacity=queue),
+        models=models,
         writes=Worker("the index", capacity=queue),
         reads=Worker("the store", capacity=queue),
         queueing=Worker("the list of jobs", capacity=queue),
         feedback=LabelFile(path / "feedback.jsonl"),
         job_bytes=job_bytes,
         upload_bytes=upload_bytes,
+        body_bytes=body_bytes,
+        max_batch=max_batch,
+        request_seconds=request_seconds,
+        lifecycle=lifecycle or Lifecycle(),
+        readiness=Readiness(models, lambda: None),
+        metrics=Metrics(),
     )
 
 
 class _Parser(InProcessParser):
     def start(self) -> None:
         """There is no process to start."""
+
+    def break_off(self) -> None:
+        """There is no process to end."""
 
     def close(self) -> None:
         """There is no process to end."""

@@ -38,13 +38,14 @@ def address(home: Path, *, like: Path | None = None) -> str:
     return _url(_name(home))
 
 
-def catalog_of(home: Path) -> Catalog:
+def catalog_of(home: Path, *, max_documents: int | None = None) -> Catalog:
     """Return the catalog of a home."""
     if in_files():
-        return DirectoryCatalog(home)
+        return DirectoryCatalog(home, max_documents=max_documents)
     from rag.store.postgres import Server
 
-    return DatabaseCatalog(Server(address(home), connections=4))
+    server = Server(address(home), connections=4)
+    return DatabaseCatalog(server, max_documents=max_documents)
 
 
 def _name(home: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from rag.answering import Answered, Answerer
+from rag.answering import Answered, Answerer, Bounds
 from rag.chunks import Chunk
 from rag.errors import InvalidRequest
 from rag.reading.calibration import FEATURES, Calibration
@@ -357,3 +357,28 @@ def test_many_ask_while_documents_come_and_go(store: Store) -> None:
     assert len({outcome.found.generation for outcome in outcomes}) > 3
     for outcome in outcomes:
         assert_of_one_generation(outcome, library.generations[outcome.found.generation])
+
+
+@pytest.mark.parametrize(
+    ("question", "more", "pointer", "message"),
+    [
+        ("x" * 31, {}, "/question", "31 characters; at most 30"),
+        ("Who?", {"k": 4}, "/k", "k must be from 1 to 3, not 4"),
+        ("Who?", {"k": 3, "answers": 3}, "/answers", "answers must be from 1 to 2, not 3"),
+    ],
+)
+def test_bounds_can_be_lowered(
+    store: Store, question: str, more: dict[str, int], pointer: str, message: str
+) -> None:
+    """What is beyond them is refused by its place; what is just inside is answered."""
+    whole = make_answerer(store)
+    answerer = Answerer(
+        store,
+        retriever=whole._retriever,
+        reader=whole.reader,
+        bounds=Bounds(question=30, k=3, answers=2),
+    )
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        answerer.ask(question, **{"k": 3, "answers": 2} | more)
+    assert caught.value.pointer == pointer
+    assert answerer.ask("x" * 30, k=3, answers=2).abstention is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rag import bootstrap, catalog
-from rag.asgi import _warm_up
+from rag.api.readiness import WarmUp
 from rag.errors import DamagedStore, NotFound, SettingsError, StaleIndex
 from rag.home import Home
 from rag.indexing import File, Indexed, Unchanged
@@ -248,9 +248,9 @@ def test_a_stale_default_collection_stops_no_service_that_has_another(
     opening = FakeOpening(tmp_path, chunk_tokens=200)
     opened = Home(tmp_path, opening)
     with pytest.raises(StaleIndex, match="rag reindex --collection default"):
-        _warm_up(opened)
+        WarmUp(opened)()
     opening.create("other", chunk_tokens=None)
-    _warm_up(opened)
+    WarmUp(opened)()
     assert "rag reindex --collection default" in caplog.text
     assert opened.condition("other").state == "ready"
     opened.close()

@@ -63,13 +63,16 @@ class CatalogConformance:
         document = make_document("text")
         with closing(catalog.open_store("a", fingerprint="f")) as store:
             store.put(ready(document))
+            assert not store.superseded
             kept = catalog.remove("a")
+            assert store.superseded
             assert catalog.names() == []
             with pytest.raises(StoreError, match=r"deleted.*Restart"), store.snapshot():
                 pass
             with pytest.raises(StoreError, match=r"deleted.*Restart"):
                 store.put(ready(document))
         catalog.create("a", recipe=RECIPE, fingerprint="f", limit=9)
+        assert store.superseded
         other = catalog.open_store("a", fingerprint=None)
         with closing(other), other.snapshot() as snapshot:
             assert snapshot.count() == (0, 0)

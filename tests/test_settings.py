@@ -15,12 +15,13 @@ def defaults() -> Settings:
     return Settings(
         home=Path.cwd() / ".rag",
         store="",
+        models=None,
         embedder="minilm",
         reader="trained",
         min_confidence=None,
         chunk_tokens=200,
         threads=min(cores, 8),
-        queue=64,
+        queue=24,
         upload_bytes=50_000_000,
         job_bytes=1_000_000,
         feedback_bytes=10_000_000,
@@ -28,7 +29,23 @@ def defaults() -> Settings:
         parse_seconds=15,
         parse_bytes=536_870_912,
         parse_characters=2_000_000,
+        parse_pages=5_000,
         min_free_bytes=200_000_000,
+        max_documents=100_000,
+        keys=None,
+        rate=None,
+        hosts=(),
+        origins=(),
+        body_bytes=1_000_000,
+        max_question=2_000,
+        max_k=100,
+        max_answers=20,
+        max_batch=100,
+        request_seconds=60,
+        proxy=(),
+        log=None,
+        log_level="info",
+        log_text=False,
     )
 
 
@@ -66,6 +83,15 @@ def test_empty_values_are_as_good_as_none() -> None:
         ("RAG_PARSE_BYTES", "16777216", "parse_bytes", 16_777_216),
         ("RAG_PARSE_CHARACTERS", "1000", "parse_characters", 1000),
         ("RAG_MIN_FREE_BYTES", "0", "min_free_bytes", 0),
+        ("RAG_MODELS", "/opt/models", "models", Path("/opt/models")),
+        ("RAG_PROXY", "127.0.0.1, 10.0.0.0/8 ::1", "proxy", ("127.0.0.1", "10.0.0.0/8", "::1")),
+        ("RAG_LOG", "json", "log", "json"),
+        ("RAG_LOG", "text", "log", "text"),
+        ("RAG_LOG", "off", "log", "off"),
+        ("RAG_LOG_LEVEL", "debug", "log_level", "debug"),
+        ("RAG_LOG_LEVEL", "error", "log_level", "error"),
+        ("RAG_LOG_TEXT", "on", "log_text", True),
+        ("RAG_LOG_TEXT", "off", "log_text", False),
     ],
 )
 def test_a_setting_changes_its_field_alone(
@@ -103,6 +129,9 @@ def test_unknown_settings_are_refused_by_name() -> None:
         ("RAG_PARSE_BYTES", "1000000", "from 16777216 to 1099511627776"),
         ("RAG_PARSE_CHARACTERS", "2e6", "from 1000 to 100000000"),
         ("RAG_UPLOAD_BYTES", "50.5", "from 1000 to 1000000000"),
+        ("RAG_LOG", "yes", "json, text or off"),
+        ("RAG_LOG_LEVEL", "INFO", "debug, info, warning or error"),
+        ("RAG_LOG_TEXT", "true", "on or off"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_bounds(key: str, value: str, bounds: str) -> None:
@@ -120,3 +149,12 @@ def test_the_address_of_a_database_is_not_told() -> None:
     with pytest.raises(SettingsError, match=r"RAG_STORE must be the address.*postgresql://") as e:
         read_settings({"RAG_STORE": "mysql://anna:secret@example.org/index"})
     assert "secret" not in str(e.value)
+
+
+@pytest.mark.parametrize("value", ["proxy.example.org", "10.0.0.1/8", "127.0.0.1:80", "*"])
+def test_proxies_are_addresses(value: str) -> None:
+    """Names, ports and everybody are refused: who is believed must be known."""
+    with pytest.raises(
+        SettingsError, match=r"^RAG_PROXY must list addresses such as 127\.0\.0\.1 "
+    ):
+        read_settings({"RAG_PROXY": value})

@@ -11,9 +11,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from rag.api import bodies, openapi, schemas, wire
+from rag.api.access import Access
 from rag.api.jobs import job_out
 from rag.api.service import Service
-from rag.errors import InvalidRequest
+from rag.durable import NO_ROOM
+from rag.errors import Busy, InvalidRequest, RagError, StoreFull
 from rag.jobs import Job, Text, Upload, documents_of, text_upload
 from rag.settings import DEFAULT_COLLECTION
 
@@ -49,10 +51,12 @@ _WAIT: Final = (
 @post(
     "/v1/documents",
     summary="Add or replace a document",
+    scope="write",
     operation_class=openapi.AddOperation,
     responses=_OUTCOMES
     | openapi.INVALID
     | openapi.UNKNOWN
+    | {409: openapi.problem("The collection has as many documents as are allowed.")}
     | openapi.TOO_LARGE
     | _UNREADABLE
     | openapi.BUSY
@@ -62,6 +66,7 @@ _WAIT: Final = (
 async def add_document(
     request: Request[Any, Any, Any],
     service: NamedDependency[Service],
+    access: NamedDependency[Access],
     wait: Annotated[bool | None, QueryParameter(description=_WAIT)] = None,
 ) -> Response[Any]:
     """Take a file (multipart field `file`) or a text (JSON), all of it in one step.
@@ -70,7 +75,7 @@ async def add_document(
     201 when it is searchable, 200 where all of it was there already, 202 with a job where it will
     be taken in later: of a file that cannot be read the job tells.
     """
-    upload = await _upload_of(request, service)
+    upload = await _upload_of(request, service, access)
     wanted = len(upload.data) > service.job_bytes if wait is None else not wait
 
     def queue() -> Job | None:
@@ -92,7 +97,9 @@ async def add_document(
 def _add(upload: Upload, service: Service) -> schemas.DocumentsAdded:
     engine = service.home.engine(upload.collection)
     documents = documents_of(upload, upload.data, parser=service.parser)
-    indexed = engine.indexer.add_together(documents)
+    indexed = engine.indexer.add_together(
+        documents, progress=lambda *_: service.writes.checkpoint()
+    )
     with engine.store.snapshot() as snapshot:
         return schemas.DocumentsAdded(
             generation=snapshot.generation,
@@ -106,16 +113,17 @@ def _add(upload: Upload, service: Service) -> schemas.DocumentsAdded:
         )
 
 
-async def _upload_of(request: Request[Any, Any, Any], service: Service) -> Upload:
+async def _upload_of(request: Request[Any, Any, Any], service: Service, access: Access) -> Upload:
     kind = request.content_type[0]
     if kind == "multipart/form-data":
-        return await _file(request)
+        return await _file(request, access)
     if kind != "application/json":
         raise HTTPException(
             f"Send multipart/form-data or application/json, not {kind or 'a body of no type'}.",
             status_code=415,
         )
     data = bodies.decode(await request.body(), schemas.DocumentRequest)
+    access.require(data.collection)
     text = Text(
         text=data.text,
         uri=data.uri,
@@ -126,8 +134,11 @@ async def _upload_of(request: Request[Any, Any, Any], service: Service) -> Uploa
     return await service.queueing.run(lambda: text_upload(text, collection=data.collection))
 
 
-async def _file(request: Request[Any, Any, Any]) -> Upload:
-    fields = list((await request.form()).multi_items())
+async def _file(request: Request[Any, Any, Any], access: Access) -> Upload:
+    try:
+        fields = list((await request.form()).multi_items())
+    except OSError as error:
+        raise _not_kept(error) from error
     names = [name for name, _ in fields]
     if unknown := sorted(set(names) - {"file", "collection"}):
         raise InvalidRequest(f"The form has an unknown field `{unknown[0]}`.")
@@ -137,11 +148,21 @@ async def _file(request: Request[Any, Any, Any]) -> Upload:
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise InvalidRequest("The form has no file in its field `file`.", pointer="/file")
+    collection = str(form.get("collection", DEFAULT_COLLECTION))
+    access.require(collection)
     name = PurePosixPath(file.filename.replace("\\", "/")).name
     return Upload(
-        collection=str(form.get("collection", DEFAULT_COLLECTION)),
+        collection=collection,
         kind="file",
         name=name,
         uri=f"upload:{name}",
         data=await file.read(),
     )
+
+
+def _not_kept(error: OSError) -> RagError:
+    """Return the error for an upload that cannot be kept on the disk while it comes."""
+    message = f"The upload cannot be kept among the temporary files while it comes: {error}."
+    if error.errno in NO_ROOM:
+        return StoreFull(f"{message} Make room there.")
+    return Busy(f"{message} Raise the limit of open files, or send it again soon.")

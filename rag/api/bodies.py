@@ -14,6 +14,8 @@ from rag.errors import InvalidRequest
 T = TypeVar("T")
 
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_GOT_FLOAT: Final = re.compile(r"^Expected `int(?: \| null)?`, got `float`")
+_EXACT: Final = 2.0**53
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<field>.*)`$", re.DOTALL)
 _FORBIDDEN: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -40,10 +42,9 @@ def decode(body: bytes, type_: type[T]) -> T:
     if not body:
         raise InvalidRequest("A JSON body is required.")
     try:
-        value = msgspec.json.decode(body, type=type_)
+        value = _decode(body, type_)
     except msgspec.ValidationError as error:
-        message, pointer = _explain(str(error))
-        raise InvalidRequest(message, pointer=pointer) from error
+        raise _invalid(error) from error
     except UnicodeDecodeError as error:
         raise InvalidRequest("The body is not valid UTF-8.") from error
     except RecursionError as error:
@@ -57,9 +58,53 @@ def decode(body: bytes, type_: type[T]) -> T:
     return value
 
 
+def _decode(body: bytes, type_: type[T]) -> T:
+    """Decode a body; 3.0 is a whole number to JSON Schema, and so it is here."""
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.ValidationError as error:
+        if not _GOT_FLOAT.search(str(error)):
+            raise
+    return msgspec.convert(_with_whole_numbers(msgspec.json.decode(body)), type_)
+
+
+def _with_whole_numbers(value: Any) -> Any:  # noqa: ANN401  (any JSON)
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    return int(value) if whole else value
+
+
+def convert(fields: dict[str, Any], type_: type[T]) -> T:
+    """Return the value that texts by their names hold; raise InvalidRequest naming what is wrong.
+
+    A number may be a text here, as an address has no others.
+    """
+    try:
+        return msgspec.convert(fields, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from error
+
+
+def forbidden(*path: str | int) -> InvalidRequest:
+    """Return the error of a text that holds what no text may."""
+    pointer = pointer_to(*path)
+    return InvalidRequest(
+        f"{pointer}: the text holds a NUL or a lone surrogate, which no text may. Remove it.",
+        pointer=pointer,
+    )
+
+
 def pointer_to(*parts: str | int) -> str:
     """Return the JSON pointer (RFC 6901) to a place in a body."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
+    message, pointer = _explain(str(error))
+    return InvalidRequest(message, pointer=pointer)
 
 
 def _explain(message: str) -> tuple[str, str]:
@@ -82,11 +127,7 @@ def _refuse_forbidden(body: bytes) -> None:
     except (ValueError, RecursionError):
         return  # it is no JSON at all, which the caller says
     if places:
-        pointer = pointer_to(*places[0])
-        raise InvalidRequest(
-            f"{pointer}: the text holds a NUL or a lone surrogate, which no text may. Remove it.",
-            pointer=pointer,
-        )
+        raise forbidden(*places[0])
 
 
 def _forbidden(value: object, *path: str | int) -> Iterator[tuple[str | int, ...]]:

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from rag import home
 from rag.api import openapi, schemas
+from rag.api.access import Access
 from rag.api.service import Service
 from rag.errors import Conflict
 from rag.settings import DEFAULT_COLLECTION
@@ -22,13 +23,17 @@ _IN_USE: Final = openapi.problem("Uploads are waiting to be taken into it.")
 @get(
     "/v1/index",
     summary="Show the state of a collection's index",
+    scope="ask",
     responses=openapi.UNKNOWN | openapi.BUSY,
     query=("collection",),
 )
 async def get_index(
-    service: NamedDependency[Service], collection: CollectionQuery = DEFAULT_COLLECTION
+    service: NamedDependency[Service],
+    access: NamedDependency[Access],
+    collection: CollectionQuery = DEFAULT_COLLECTION,
 ) -> schemas.Index:
     """Return generation, counts and what the index is made with; also of one that is stale."""
+    access.require(collection)
 
     def read() -> schemas.Index:
         condition, making = service.home.condition(collection), service.home.making(collection)
@@ -57,12 +62,20 @@ async def get_index(
     return await service.reads.run(read)
 
 
-@get("/v1/collections", summary="List the collections by name", responses=openapi.BUSY)
-async def list_collections(service: NamedDependency[Service]) -> schemas.CollectionList:
-    """Return every collection of the service's home; `GET /v1/index` tells more of one."""
+@get(
+    "/v1/collections",
+    summary="List the collections by name",
+    scope="ask",
+    responses=openapi.BUSY,
+)
+async def list_collections(
+    service: NamedDependency[Service], access: NamedDependency[Access]
+) -> schemas.CollectionList:
+    """Return every collection that the key reaches; `GET /v1/index` tells more of one."""
 
     def read() -> schemas.CollectionList:
-        found = [(name, service.home.condition(name)) for name in service.home.names()]
+        names = [name for name in service.home.names() if access.reaches(name)]
+        found = [(name, service.home.condition(name)) for name in names]
         return schemas.CollectionList(collections=[_summary(*each) for each in found])
 
     return await service.reads.run(read)
@@ -71,6 +84,7 @@ async def list_collections(service: NamedDependency[Service]) -> schemas.Collect
 @post(
     "/v1/collections",
     summary="Create a collection",
+    scope="admin",
     request_max_body_size=_BODY_BYTES,
     responses=openapi.INVALID
     | {409: _CONFLICT}
@@ -79,12 +93,15 @@ async def list_collections(service: NamedDependency[Service]) -> schemas.Collect
     | openapi.BUSY,
 )
 async def create_collection(
-    data: JSONBody[schemas.CollectionRequest], service: NamedDependency[Service]
+    data: JSONBody[schemas.CollectionRequest],
+    service: NamedDependency[Service],
+    access: NamedDependency[Access],
 ) -> Response[schemas.CollectionSummary]:
     """Make an empty collection whose settings stay what they are, whatever the service's become.
 
     Its embedder is the service's; one of another embedder is made by `rag collections create`.
     """
+    access.require(data.name)
 
     def create() -> schemas.CollectionSummary:
         service.home.create(data.name, chunk_tokens=data.chunk_tokens)
@@ -98,15 +115,17 @@ async def create_collection(
     "/v1/collections/{name:str}",
     status_code=200,
     summary="Delete a collection",
+    scope="admin",
     responses=openapi.UNKNOWN | {409: _IN_USE} | openapi.BUSY,
 )
 async def delete_collection(
-    name: FromPath[str], service: NamedDependency[Service]
+    name: FromPath[str], service: NamedDependency[Service], access: NamedDependency[Access]
 ) -> schemas.CollectionDeleted:
     """Take a collection out of use. Nothing is lost: all of it is kept aside.
 
     The default collection begins anew, empty, when it is asked next.
     """
+    access.require(name)
 
     def remove() -> schemas.CollectionDeleted:
         if waiting := service.jobs.open_jobs(name):

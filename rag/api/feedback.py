@@ -1,27 +1,24 @@
 """The route that keeps what people say of answers."""
 
-from typing import Final
-
 from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from rag.api import openapi, schemas, wire
+from rag.api.access import Access
 from rag.api.service import Service
 from rag.errors import InvalidRequest
 from rag.labels import Label, Place, make_label
 from rag.store import Snapshot
 from rag.verification import verify
 
-_BODY_BYTES: Final = 1_000_000
-
 
 @post(
     "/v1/feedback",
     status_code=201,
     summary="Say whether an answer is right, or where the right one stands",
-    request_max_body_size=_BODY_BYTES,
+    scope="ask",
     responses={
         200: ResponseSpec(
             schemas.FeedbackStored,
@@ -36,12 +33,15 @@ _BODY_BYTES: Final = 1_000_000
     },
 )
 async def give_feedback(
-    data: JSONBody[schemas.FeedbackRequest], service: NamedDependency[Service]
+    data: JSONBody[schemas.FeedbackRequest],
+    service: NamedDependency[Service],
+    access: NamedDependency[Access],
 ) -> Response[schemas.FeedbackStored]:
     """Check the quotes against the stored documents and keep the verdict.
 
     The file `feedback.jsonl` in the service's home is what evaluation and training read.
     """
+    access.require(data.collection)
     _check_verdict(data)
 
     def keep() -> tuple[Label, bool]:

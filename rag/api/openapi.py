@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from litestar import Request
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -16,29 +15,19 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from rag.api import problems, schemas
-
-_STRUCTS: Final = [
-    item
-    for item in vars(schemas).values()
-    if isinstance(item, type) and issubclass(item, msgspec.Struct) and item is not msgspec.Struct
-]
+from rag.api import contract, problems, schemas
 
 
-class WireSchemas(JsonRenderPlugin):
-    """Replaces the framework's schemas, which lack descriptions and bounds of 0, by msgspec's."""
+class WholeDocument(JsonRenderPlugin):
+    """Serves the document with all that the framework does not know; `keys`: they are needed."""
+
+    def __init__(self, *, path: str, keys: bool) -> None:
+        super().__init__(path=path)
+        self._keys: Final = keys
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
-        _, components = msgspec.json.schema_components(
-            _STRUCTS, ref_template="#/components/schemas/{name}"
-        )
-        known = openapi_schema["components"]["schemas"]
-        return super().render(
-            request,
-            openapi_schema
-            | {"components": openapi_schema["components"] | {"schemas": known | components}},
-        )
+        return super().render(request, contract.complete(openapi_schema, keys=self._keys))
 
 
 @dataclass
@@ -56,6 +45,7 @@ class AddOperation(Operation):
             type=OpenAPIType.OBJECT,
             properties={"file": file, "collection": Schema(type=OpenAPIType.STRING)},
             required=["file"],
+            additional_properties=False,
         )
         text = Reference(ref="#/components/schemas/DocumentRequest")
         self.request_body = RequestBody(
@@ -77,6 +67,14 @@ def problem(description: str) -> ResponseSpec:
     )
 
 
+EVENTS: Final = {
+    200: ResponseSpec(
+        str,
+        description="The events `hits`, `answer` for each, `done`, or `problem`.",
+        generate_examples=False,
+        media_type="text/event-stream",
+    )
+}
 INVALID: Final = {400: problem("The request is invalid; `pointer` names the field.")}
 UNKNOWN: Final = {404: problem("No such document or collection.")}
 TOO_LARGE: Final = {413: problem("The body exceeds the limit.")}

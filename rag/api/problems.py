@@ -30,6 +30,8 @@ STATUS: Final[dict[type[errors.RagError], tuple[int, str]]] = {
     errors.BeyondLimit: (422, "beyond-limit"),
     errors.UnreadableFile: (422, "unreadable-file"),
     errors.SourceError: (422, "source"),
+    errors.Forbidden: (403, "forbidden"),
+    errors.DamagedKeys: (503, "damaged-keys"),
     errors.Busy: (503, "busy"),
     errors.StaleIndex: (503, "stale-index"),
     errors.DamagedStore: (503, "damaged-store"),
@@ -41,6 +43,8 @@ STATUS: Final[dict[type[errors.RagError], tuple[int, str]]] = {
 }
 _HTTP_KINDS: Final = {
     400: "invalid-request",
+    401: "unauthorized",
+    403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
     413: "too-large",
@@ -50,6 +54,12 @@ TITLES: Final = {
     "invalid-request": "The request is invalid",
     "not-found": "Not found",
     "conflict": "This does not go together with what there is",
+    "unauthorized": "A key is needed",
+    "forbidden": "This is not allowed",
+    "foreign-origin": "Another site's page may not do this",
+    "misdirected": "This service does not answer to this name",
+    "rate-limited": "Too many requests",
+    "damaged-keys": "The keys cannot be read",
     "method-not-allowed": "This method is not allowed here",
     "too-large": "Too large",
     "unsupported-media-type": "A body of this media type is not understood",
@@ -61,6 +71,10 @@ TITLES: Final = {
     "unreadable-file": "The file cannot be read",
     "source": "The file cannot be taken in",
     "busy": "Too many requests at once",
+    "loading": "The service is not ready yet",
+    "draining": "The service is being stopped",
+    "timeout": "This takes too long",
+    "request-timeout": "The request did not come in time",
     "stale-index": "The index must be rebuilt",
     "damaged-store": "The index is damaged",
     "store-full": "There is no room to add to the index",
@@ -71,19 +85,28 @@ TITLES: Final = {
 }
 
 
-def from_rag_error(request: Request[Any, Any, Any], error: errors.RagError) -> Response[Problem]:
-    """Turn an error of this package into its problem."""
+def of(error: Exception, *, path: str, pointer: str = "") -> Problem:
+    """Return the problem that an error raised in a handler is, and log what is ours.
+
+    `pointer` is that of the part of the body which the error's own pointer begins at.
+    """
+    if not isinstance(error, errors.RagError):
+        # A fault of this service: it tells nothing of its inside.
+        _LOG.error("An unexpected error", exc_info=error)
+        detail = "An unexpected error in the service. Its log says more."
+        return _make(path, status=500, kind="internal", detail=detail)
     status, kind = next(STATUS[class_] for class_ in type(error).__mro__ if class_ in STATUS)
     if status >= 500 and not isinstance(error, errors.Busy):
-        _LOG.error("%s: %s", request.url.path, error)
-    return _problem(
-        request,
-        status=status,
-        kind=kind,
-        detail=str(error),
-        pointer=error.pointer if isinstance(error, errors.InvalidRequest) else "",
-        headers={"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {},
-    )
+        _LOG.error("%s", error)
+    if isinstance(error, errors.InvalidRequest):
+        pointer += error.pointer
+    return _make(path, status=status, kind=kind, detail=str(error), pointer=pointer)
+
+
+def from_rag_error(request: Request[Any, Any, Any], error: errors.RagError) -> Response[Problem]:
+    """Turn an error of this package into its problem."""
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {}
+    return _respond(of(error, path=request.url.path), headers=headers)
 
 
 def from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
@@ -99,20 +122,14 @@ def from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -
     elif status == 413:
         limit = request.route_handler.resolve_request_max_body_size()
         detail = f"The body exceeds the limit of {limit:,} bytes."
-    return _problem(
-        request,
-        status=status,
-        kind=_HTTP_KINDS.get(status, "internal"),
-        detail=detail,
-        headers=headers,
-    )
+    kind = _HTTP_KINDS.get(status, "internal")
+    problem = _make(request.url.path, status=status, kind=kind, detail=detail)
+    return _respond(problem, headers=headers)
 
 
 def from_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Turn a fault of this service into a problem that tells nothing of its inside; log it."""
-    _LOG.error("%s: unexpected error", request.url.path, exc_info=error)
-    detail = "An unexpected error in the service. Its log says more."
-    return _problem(request, status=500, kind="internal", detail=detail)
+    return _respond(of(error, path=request.url.path))
 
 
 def _explain(error: ValidationException) -> str:
@@ -135,15 +152,8 @@ async def refuse(
     headers: Mapping[str, str] | None = None,
 ) -> None:
     """Answer a request with a problem before the framework has seen it."""
-    body = msgspec.json.encode(
-        Problem(
-            type=TYPE_PREFIX + kind,
-            title=TITLES[kind],
-            status=status,
-            detail=detail,
-            instance=scope["path"],
-        )
-    )
+    problem = _make(scope["path"], status=status, kind=kind, detail=detail)
+    body = msgspec.json.encode(problem)
     sent = {"content-type": MEDIA_TYPE, "content-length": str(len(body))} | dict(headers or {})
     raw = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()
@@ -153,21 +163,18 @@ async def refuse(
     await send({"type": "http.response.body", "body": sent_body, "more_body": False})
 
 
-def _problem(
-    request: Request[Any, Any, Any],
-    *,
-    status: int,
-    kind: str,
-    detail: str,
-    pointer: str = "",
-    headers: dict[str, str] | None = None,
-) -> Response[Problem]:
-    problem = Problem(
+def _make(path: str, *, status: int, kind: str, detail: str, pointer: str = "") -> Problem:
+    return Problem(
         type=TYPE_PREFIX + kind,
         title=TITLES[kind],
         status=status,
         detail=detail,
-        instance=request.url.path,
+        instance=path,
         **({"pointer": pointer} if pointer else {}),
     )
-    return Response(problem, status_code=status, headers=headers or {}, media_type=MEDIA_TYPE)
+
+
+def _respond(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response[Problem]:
+    return Response(
+        problem, status_code=problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE
+    )

@@ -6,92 +6,44 @@ from litestar import MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from rag.api import collections, jobs, openapi, schemas, wire
+from rag.api import asking, collections, jobs, openapi, schemas, wire
+from rag.api.access import Access
 from rag.api.adding import add_document
 from rag.api.collections import CollectionQuery
+from rag.api.examples import get_examples
 from rag.api.feedback import give_feedback
 from rag.api.service import Service
+from rag.api.streaming import ask_stream
 from rag.errors import InvalidRequest
 from rag.settings import DEFAULT_COLLECTION
 from rag.verification import verify
 
-_BODY_BYTES: Final = 1_000_000
-
-
 DocumentId = FromPath[str]
-
-
-@post(
-    "/v1/ask",
-    status_code=200,
-    summary="Answer a question with spans of the documents",
-    request_max_body_size=_BODY_BYTES,
-    responses=openapi.INVALID
-    | openapi.UNKNOWN
-    | openapi.TOO_LARGE
-    | openapi.NOT_JSON
-    | openapi.BUSY,
-)
-async def ask(
-    data: JSONBody[schemas.AskRequest], service: NamedDependency[Service]
-) -> schemas.AskResponse:
-    """Retrieve, read and answer, or abstain; every part of the response is of one generation."""
-    filters = wire.filters_in(data.filters)
-    return await service.models.run(
-        lambda: wire.asked_out(
-            service.home.engine(data.collection).answerer.ask(
-                data.question,
-                answers=data.answers,
-                k=data.k,
-                filters=filters,
-                min_confidence=data.min_confidence,
-            )
-        )
-    )
-
-
-@post(
-    "/v1/search",
-    status_code=200,
-    summary="Rank passages for a question",
-    request_max_body_size=_BODY_BYTES,
-    responses=openapi.INVALID
-    | openapi.UNKNOWN
-    | openapi.TOO_LARGE
-    | openapi.NOT_JSON
-    | openapi.BUSY,
-)
-async def search(
-    data: JSONBody[schemas.SearchRequest], service: NamedDependency[Service]
-) -> schemas.SearchResponse:
-    """Return passages by meaning, by words or by both, without reading them for answers."""
-    filters = wire.filters_in(data.filters)
-    return await service.models.run(
-        lambda: wire.found_out(
-            service.home.engine(data.collection).answerer.search(
-                data.question, k=data.k, filters=filters, mode=data.retriever
-            )
-        )
-    )
+_SEARCH: Final = "Only documents that have this in their title or uri, whatever its case."
 
 
 @get(
     "/v1/documents",
     summary="List the documents by uri",
+    scope="ask",
     responses=openapi.INVALID | openapi.UNKNOWN | openapi.BUSY,
-    query=("collection", "limit", "offset"),
+    query=("collection", "limit", "offset", "search"),
 )
 async def list_documents(
+    *,
     service: NamedDependency[Service],
+    access: NamedDependency[Access],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     offset: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    search: Annotated[str, QueryParameter(max_length=200, description=_SEARCH)] = "",
     collection: CollectionQuery = DEFAULT_COLLECTION,
 ) -> schemas.DocumentList:
     """Return a page of the collection's documents and how many there are in all."""
+    access.require(collection)
 
     def read() -> schemas.DocumentList:
         with service.home.store(collection).snapshot() as snapshot:
-            return wire.listed_out(snapshot, limit=limit, offset=offset)
+            return wire.listed_out(snapshot, limit=limit, offset=offset, search=search)
 
     return await service.reads.run(read)
 
@@ -99,15 +51,18 @@ async def list_documents(
 @get(
     "/v1/documents/{document_id:str}",
     summary="Show a document",
+    scope="ask",
     responses=openapi.UNKNOWN | openapi.BUSY,
     query=("collection",),
 )
 async def get_document(
     document_id: DocumentId,
     service: NamedDependency[Service],
+    access: NamedDependency[Access],
     collection: CollectionQuery = DEFAULT_COLLECTION,
 ) -> schemas.DocumentDetail:
     """Return what is known of a document, with its sections and pages."""
+    access.require(collection)
 
     def read() -> schemas.DocumentDetail:
         with service.home.store(collection).snapshot() as snapshot:
@@ -132,15 +87,18 @@ async def get_document(
     "/v1/documents/{document_id:str}/text",
     media_type=MediaType.TEXT,
     summary="Get a document's text",
+    scope="ask",
     responses=openapi.UNKNOWN | openapi.BUSY,
     query=("collection",),
 )
 async def get_text(
     document_id: DocumentId,
     service: NamedDependency[Service],
+    access: NamedDependency[Access],
     collection: CollectionQuery = DEFAULT_COLLECTION,
 ) -> Response[str]:
     """Return the canonical text that every offset counts in, as UTF-8."""
+    access.require(collection)
 
     def read() -> str:
         with service.home.store(collection).snapshot() as snapshot:
@@ -154,15 +112,18 @@ async def get_text(
 @delete(
     "/v1/documents/{document_id:str}",
     summary="Delete a document",
+    scope="write",
     responses=openapi.UNKNOWN | openapi.BUSY,
     query=("collection",),
 )
 async def delete_document(
     document_id: DocumentId,
     service: NamedDependency[Service],
+    access: NamedDependency[Access],
     collection: CollectionQuery = DEFAULT_COLLECTION,
 ) -> None:
     """Delete a document: no request that starts later finds anything of it."""
+    access.require(collection)
     await service.writes.run(lambda: service.home.store(collection).delete(document_id))
 
 
@@ -170,7 +131,7 @@ async def delete_document(
     "/v1/citations/verify",
     status_code=200,
     summary="Check quotes against the stored documents",
-    request_max_body_size=_BODY_BYTES,
+    scope="ask",
     responses=openapi.INVALID
     | openapi.UNKNOWN
     | openapi.TOO_LARGE
@@ -178,9 +139,12 @@ async def delete_document(
     | openapi.BUSY,
 )
 async def verify_citations(
-    data: JSONBody[schemas.VerifyRequest], service: NamedDependency[Service]
+    data: JSONBody[schemas.VerifyRequest],
+    service: NamedDependency[Service],
+    access: NamedDependency[Access],
 ) -> schemas.VerifyResponse:
     """Compare each quote with the text at its offsets, all in one generation."""
+    access.require(data.collection)
 
     def read() -> schemas.VerifyResponse:
         with service.home.store(data.collection).snapshot() as snapshot:
@@ -205,8 +169,9 @@ def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
 
 
 ROUTES: Final = [
-    ask,
-    search,
+    *asking.ROUTES,
+    ask_stream,
+    get_examples,
     add_document,
     list_documents,
     get_document,

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+from rag.api.lifecycle import Lifecycle
+from rag.api.prometheus import Metrics
+from rag.api.readiness import Readiness
 from rag.api.worker import Worker
 from rag.home import Home
 from rag.jobs import JobQueue, JobRunner
 from rag.labels import LabelFile
 from rag.sources.isolation import IsolatedParser
+from rag.stages import observed_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +22,8 @@ class Service:
     `queueing` takes and looks at jobs, which `runner` works at. `parser` reads uploads that are
     waited for, `job_parser` those of jobs, so that a long one keeps nobody waiting. `feedback`
     keeps what people say of answers. An upload of more than `job_bytes` becomes a job; one of more
-    than `upload_bytes` is refused.
+    than `upload_bytes` is refused, as is another body of more than `body_bytes` and a batch of more
+    than `max_batch` questions. A request may take `request_seconds`.
     """
 
     home: Home
@@ -33,10 +38,35 @@ class Service:
     feedback: LabelFile
     job_bytes: int
     upload_bytes: int
+    body_bytes: int
+    max_batch: int
+    request_seconds: float
+    lifecycle: Lifecycle
+    readiness: Readiness
+    metrics: Metrics
+
+    def load(self) -> None:
+        """Load models and build indexes, then begin to answer; raise RagError where that fails."""
+        with observed_by([self.metrics]):
+            self.readiness.warm_up()
+        self.start()
+        self.lifecycle.ready()
+
+    def start(self) -> None:
+        """Begin to work at jobs, and make ready to read files."""
+        self.parser.start()
+        self.runner.start()
 
     def close(self) -> None:
-        """Finish what runs, put back the job in hand, then close what was open."""
-        for worker in (self.models, self.writes, self.reads, self.queueing):
+        """End what runs, put back the job in hand, then close what was open."""
+        workers = (self.models, self.writes, self.reads, self.queueing)
+        self.runner.stop()
+        for worker in workers:
+            worker.stop()
+        # A file may take long to read; what is not acknowledged may be broken off.
+        self.parser.break_off()
+        self.job_parser.break_off()
+        for worker in workers:
             worker.close()
         self.runner.close()
         self.jobs.close()

@@ -39,6 +39,27 @@ def asked_out(answered: Answered) -> schemas.AskResponse:
     )
 
 
+def hits_out(found: Found) -> schemas.Hits:
+    """Return the passages that are going to be read."""
+    return schemas.Hits(
+        question=found.question,
+        generation=found.generation,
+        passages=[_passage(hit, found.documents) for hit in found.hits],
+        timings_ms=found.timings_ms,
+    )
+
+
+def done_out(response: schemas.AskResponse) -> schemas.Done:
+    """Return what a response has beside its passages and answers."""
+    return schemas.Done(
+        question=response.question,
+        generation=response.generation,
+        reader=response.reader,
+        abstention=response.abstention,
+        timings_ms=response.timings_ms,
+    )
+
+
 def found_out(found: Found) -> schemas.SearchResponse:
     """Return the response to a search."""
     return schemas.SearchResponse(
@@ -49,12 +70,15 @@ def found_out(found: Found) -> schemas.SearchResponse:
     )
 
 
-def listed_out(snapshot: store.Snapshot, *, limit: int, offset: int) -> schemas.DocumentList:
-    """Return a page of the documents and how many there are in all."""
+def listed_out(
+    snapshot: store.Snapshot, *, limit: int, offset: int, search: str = ""
+) -> schemas.DocumentList:
+    """Return a page of the documents that are searched for, and how many there are in all."""
+    listed = snapshot.summaries(limit=limit, offset=offset, search=search)
     return schemas.DocumentList(
         generation=snapshot.generation,
-        total=snapshot.count()[0],
-        documents=[summary_out(each) for each in snapshot.summaries(limit=limit, offset=offset)],
+        total=snapshot.count_containing(search),
+        documents=[summary_out(each) for each in listed],
     )
 
 
@@ -107,7 +131,7 @@ def _day(name: str, value: str | None) -> str | None:
     try:
         day = date.fromisoformat(value).isoformat()
     except ValueError:
-        day = ""
+        day = None
     if day != value:  # there are other ISO 8601 forms, such as 20231120
         raise InvalidRequest(
             f"{name} must be a date such as 2023-11-20, not {value!r}.", pointer=f"/filters/{name}"

@@ -11,6 +11,7 @@ from rag.cli.doctor import doctor
 from rag.cli.documents import documents
 from rag.cli.evaluation import evaluation
 from rag.cli.ingest import ingest
+from rag.cli.keys import keys
 from rag.cli.reindex import reindex
 from rag.cli.serve import serve
 from rag.cli.snapshot import snapshot
@@ -48,6 +49,7 @@ for command in (
     search,
     documents,
     collections,
+    keys,
     serve,
     reader,
     evaluation,

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Final, Protocol
 
-from rag.answering import MAX_K, Answered, Found
+from rag.answering import Answered, Found
+from rag.bounds import MAX_K
 from rag.chunks import Chunk
 from rag.eval.attribution import cause_of
 from rag.eval.examples import Example

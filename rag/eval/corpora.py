@@ -61,13 +61,9 @@ def corpus_for(questions: Path, *, path: Path | None) -> Corpus | None:
 @contextmanager
 def open_throwaway(settings: Settings) -> Iterator[Engine]:
     """Open an empty engine of the same models and settings, whose index goes away with it."""
-    models = settings.home / "models"
-    models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as directory:
         home = Path(directory) / "home"
-        home.mkdir()
-        (home / "models").symlink_to(models, target_is_directory=True)
-        with open_engine(replace(settings, home=home)) as engine:
+        with open_engine(replace(settings, home=home, models=settings.model_cache)) as engine:
             yield engine
 
 

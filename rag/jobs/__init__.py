@@ -5,7 +5,7 @@ home/uploads/ID    the bytes of a job that is not finished
 """
 
 from rag.jobs.job import Job, Progress, Status, Upload
-from rag.jobs.queue import JobQueue
+from rag.jobs.queue import JobQueue, unknown_job
 from rag.jobs.runner import JobRunner
 from rag.jobs.work import Text, documents_of, ingest, text_upload
 
@@ -20,4 +20,5 @@ __all__ = [
     "documents_of",
     "ingest",
     "text_upload",
+    "unknown_job",
 ]

@@ -1,12 +1,11 @@
 """The queue on disk: a job that was acknowledged survives a kill and a power cut."""
 
-import errno
 import hashlib
 import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from rag.durable import sync
+from rag.durable import NO_ROOM, TOO_MANY_FILES, sync
 from rag.errors import Busy, Conflict, DamagedStore, NotFound, StoreError, StoreFull
 from rag.jobs.job import OPEN, Job, Outcome, Upload
 from rag.store.checksums import checksum
@@ -115,10 +114,14 @@ class JobQueue:
         with self._lock, self._translated("cannot be read"):
             return self._job(id_)
 
-    def latest(self, *, limit: int) -> list[Job]:
-        """Return the latest jobs, the newest first."""
+    def latest(self, *, limit: int, collections: Collection[str] | None = None) -> list[Job]:
+        """Return the latest jobs, of some collections or of all, the newest first."""
         with self._lock, self._translated("cannot be read"):
-            return self._jobs("ORDER BY number DESC LIMIT ?", (limit,))
+            if collections is None:
+                return self._jobs("ORDER BY number DESC LIMIT ?", (limit,))
+            # As many as may be: all that are remembered.
+            found = self._jobs("ORDER BY number DESC")
+        return [job for job in found if job.collection in collections][:limit]
 
     def open_jobs(self, collection: str) -> list[Job]:
         """Return a collection's jobs that are not finished, in order."""
@@ -139,10 +142,18 @@ class JobQueue:
         return None
 
     def data(self, job: Job) -> bytes:
-        """Return the upload's bytes; raise DamagedStore where they are not what came."""
+        """Return the upload's bytes.
+
+        Raises DamagedStore where they are not what came, StoreError while no file can be opened.
+        """
         try:
             data = (self._uploads / job.id).read_bytes()
         except OSError as error:
+            if error.errno in TOO_MANY_FILES:
+                raise StoreError(
+                    f"The upload of {job.name!r} cannot be read now: {error}. Raise the limit of "
+                    "open files."
+                ) from error
             raise DamagedStore(
                 f"The upload of {job.name!r} cannot be read ({error.strerror}). Send it again."
             ) from error
@@ -220,7 +231,7 @@ class JobQueue:
     def _job(self, id_: str) -> Job:
         found = self._jobs("WHERE id = ?", (id_,))
         if not found:
-            raise NotFound(f"There is no job {id_!r}. Finished ones are forgotten after a time.")
+            raise unknown_job(id_)
         return found[0]
 
     def _jobs(self, condition: str, values: tuple[str | int, ...] = ()) -> list[Job]:
@@ -250,12 +261,13 @@ class JobQueue:
             raise self._damaged(str(error)) from error
         except (apsw.Error, OSError) as error:
             number = error.errno if isinstance(error, OSError) else None
-            if isinstance(error, apsw.FullError) or number in {errno.ENOSPC, errno.EDQUOT}:
+            if isinstance(error, apsw.FullError) or number in NO_ROOM:
                 raise StoreFull(
                     f"{self._path}: {outcome}, there is no room on the disk. Make some."
                 ) from error
             raise StoreError(
-                f"{self._path}: {outcome}: {error}. Check the disk and the directory's permissions."
+                f"{self._path}: {outcome}: {error}. Check the disk, the directory's permissions "
+                "and the limit of open files, then try again."
             ) from error
 
     def _require_room(self, size: int) -> None:
@@ -272,6 +284,11 @@ class JobQueue:
             f"{self._path} is damaged: {what}. Move it away; uploads that were waiting lie in "
             f"{self._uploads}."
         )
+
+
+def unknown_job(id_: str) -> NotFound:
+    """Return the error for an id of no job."""
+    return NotFound(f"There is no job {id_!r}. Finished ones are forgotten after a time.")
 
 
 def _now() -> str:

@@ -2,38 +2,72 @@
 
 import { showCollection } from "./collection.js";
 import { conversation } from "./conversation.js";
-import { sourcePanel } from "./source.js";
+import { documentsEntrance } from "./entrance.js";
+import { askingField } from "./field.js";
+import { later, styles } from "./later.js";
 
 const byId = (id) => document.getElementById(id);
-const form = byId("ask");
 const field = byId("question");
 
-const openSource = sourcePanel({
-  panel: byId("source"),
-  behind: byId("conversation"),
-  fallback: field,
+const source = later(async () => {
+	const looks = styles("panel", "source", "source_text");
+	const [{ sourcePanel }] = await Promise.all([import("./source.js"), looks]);
+	return sourcePanel({ panel: byId("source"), behind: byId("conversation"), fallback: field });
 });
-const ask = conversation({
-  turns: byId("turns"),
-  announcer: byId("announcer"),
-  openSource,
+const openSource = (...place) => source((open) => open(...place));
+/** An address of a source; once it is loaded, the panel follows it by itself. */
+const openLinked = () => location.hash.startsWith("#/d/") && source(() => {});
+openLinked();
+addEventListener("popstate", openLinked);
+
+const forget = byId("forget");
+forget.hidden = sessionStorage.getItem("key") === null;
+forget.addEventListener("click", () => {
+	sessionStorage.removeItem("key");
+	forget.hidden = true;
+	field.focus();
+});
+const keys = later(async () => {
+	const [{ keyDialog }] = await Promise.all([import("./key.js"), styles("panel", "key")]);
+	return keyDialog({ forget });
+});
+document.addEventListener("key-needed", () => keys((ask) => ask()));
+
+const { turns, ask, clear } = conversation({
+	place: byId("turns"),
+	announcer: byId("announcer"),
+	openSource,
+});
+askingField({ form: byId("ask"), field, turns, ask });
+
+const files = later(() => import("./export.js"));
+const save = {
+	markdown: ({ download, markdown }) => download("conversation.md", "text/markdown", markdown(turns)),
+	json: ({ download }) =>
+		download("conversation.json", "application/json", JSON.stringify({ turns }, null, 2)),
+};
+byId("tools").addEventListener("click", ({ target: { name } }) => {
+	if (name in save) files(save[name]);
+	if (name === "print") print();
+	if (name === "clear") clear();
 });
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const question = field.value.trim();
-  if (question === "") return;
-  field.value = "";
-  field.focus();
-  document.body.classList.add("asked");
-  window.scrollTo({ top: 0 });
-  ask(question);
+const printed = new Set(); // folded answers that are opened for printing only
+addEventListener("beforeprint", () => {
+	for (const each of document.querySelectorAll("#turns details:not([open])")) {
+		printed.add(each);
+		each.open = true;
+	}
+});
+addEventListener("afterprint", () => {
+	for (const each of printed) each.open = false;
+	printed.clear();
 });
 
-field.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  form.requestSubmit();
+showCollection({ count: byId("count"), place: byId("collection"), openSource, ask });
+documentsEntrance({
+	dialog: byId("documents"),
+	opener: byId("open-documents"),
+	select: byId("collections"),
+	openSource,
 });
-
-showCollection({ count: byId("count"), place: byId("collection"), openSource });

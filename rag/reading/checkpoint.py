@@ -111,6 +111,7 @@ def open_checkpoint(setting: str, *, cache: Path, threads: int) -> CheckpointRea
         files=(MODEL, "model.bin", TOKENIZER),
         facts=Facts,
         make=make,
+        kept=(CALIBRATION,),  # of the checkpoint's scores, which every conversion has to give
     )
     facts = open_derived(directory, derivation)
     reader = CheckpointReader(

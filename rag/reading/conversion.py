@@ -45,9 +45,14 @@ def convert(checkpoint: Checkpoint, directory: Path) -> Facts:
     Raises ModelError where it cannot be loaded, or gives other scores than transformers does.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.directory, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            checkpoint.directory, local_files_only=True, trust_remote_code=False
+        )
         model = AutoModelForQuestionAnswering.from_pretrained(
-            checkpoint.directory, local_files_only=True, use_safetensors=True
+            checkpoint.directory,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
         ).eval()
         tokenizer.backend_tokenizer.save(str(directory / TOKENIZER))
     except Exception as error:  # transformers raises all kinds for what it cannot load

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from rag.errors import ModelError
+from rag.reading.quiet_onnxruntime import onnxruntime
 from rag.reading.window_reader import WindowReader, WindowScores
 from rag.reading.windows import Window, WindowSize
 

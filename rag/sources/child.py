@@ -24,8 +24,10 @@ from rag.errors import BeyondLimit, BrokenFile, SourceError
 from rag.sources import READERS, extract
 from rag.sources.frames import Fault, Outcome, Refused, Taken, read_frame, write_frame
 from rag.sources.limits import RECORDS, Limits
+from rag.tracebacks import without_messages
 
 _OPEN_FILES = 64
+_LONGEST_REASON = 200
 _NEW_USER = 0x10000000  # CLONE_NEWUSER and CLONE_NEWNET of linux/sched.h
 _NEW_NETWORK = 0x40000000
 
@@ -93,8 +95,9 @@ def _outcome(data: bytes, *, name: str, limits: Limits) -> tuple[Outcome, list[b
         return _refused(BrokenFile(message)), []
     except MemoryError:
         pass
-    except Exception:  # noqa: BLE001  (the parent logs it: one file must not end the others)
-        return Fault(report=traceback.format_exc()), []
+    except Exception as error:  # noqa: BLE001  (the parent logs it: one file must not end the others)
+        reason = traceback.format_exception_only(error)[-1].strip()
+        return Fault(report=without_messages(error), reason=reason[:_LONGEST_REASON]), []
     else:
         return Taken(documents=len(payloads)), payloads
     return _refused(limits.too_large()), []  # here the memory that it took is free again

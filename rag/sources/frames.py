@@ -35,9 +35,14 @@ class Refused(msgspec.Struct, tag=True, frozen=True):
 
 
 class Fault(msgspec.Struct, tag=True, frozen=True):
-    """A reader failed in a way that it does not foresee; `report` is the traceback."""
+    """A reader failed in a way that it does not foresee.
+
+    `report` is the traceback without what the errors say; `reason` is what the last one says, which
+    may be words of the file.
+    """
 
     report: str
+    reason: str
 
 
 Outcome = Taken | Refused | Fault

@@ -10,16 +10,18 @@ may say anything once a file has taken it over.
 Memory is bounded on Linux only; elsewhere the limits of time and text hold alone.
 """
 
+import logging
 import threading
 from typing import Final
 
 from rag.documents import Document
-from rag.errors import BeyondLimit, SourceError
+from rag.errors import BeyondLimit, RagError, SourceError
 from rag.sources.content import to_document
 from rag.sources.limits import Limits
 from rag.sources.process import ParserProcess
 
 _FILES: Final = 1000  # that one child reads: libraries keep some memory of each
+_LOG: Final = logging.getLogger(__name__)
 
 
 class IsolatedParser:
@@ -44,7 +46,10 @@ class IsolatedParser:
             self._ready()
 
     def read(self, data: bytes, *, name: str, uri: str) -> list[Document]:
-        """Read a file as `rag.sources.read_bytes` does; raises BeyondLimit beside its errors."""
+        """Read a file as `rag.sources.read_bytes` does; raises BeyondLimit beside its errors.
+
+        Raises Busy where the child cannot be started now.
+        """
         if len(data) > self.largest:
             raise self._limits.too_large()
         with self._lock:
@@ -61,13 +66,26 @@ class IsolatedParser:
             finally:  # an interrupted exchange must not answer the next question
                 if not sound:
                     self._stop()
-                    self._ready()  # loads its libraries while the caller goes on
+                    self._prepare()
         return [to_document(one, name=name, uri=uri, data=data) for one in extracts]
+
+    def break_off(self) -> None:
+        """End the child without waiting for the file in hand, of which the reading fails."""
+        child = self._child
+        if child is not None:
+            child.kill()
 
     def close(self) -> None:
         """End the child, if there is one."""
         with self._lock:
             self._stop()
+
+    def _prepare(self) -> None:
+        """Start the next child, which loads its libraries while the caller goes on."""
+        try:
+            self._ready()
+        except RagError as error:  # the next file tries again
+            _LOG.warning("%s", error)
 
     def _ready(self) -> ParserProcess:
         if self._child is not None and self._child.ended:

@@ -19,12 +19,14 @@ class Limits:
     """The most that reading one file may take.
 
     `seconds` of wall clock; `memory` in bytes, beside what the readers' libraries take themselves;
-    `characters` of one document's text, and as many again of its title, headings and metadata.
+    `characters` of one document's text, and as many again of its title, headings and metadata;
+    `pages` up to the last that has text.
     """
 
     seconds: int
     memory: int
     characters: int
+    pages: int
 
     def too_slow(self) -> BeyondLimit:
         """Return the error for a file that takes too long."""
@@ -51,6 +53,10 @@ class Limits:
                 f"the {what} of a document has more than {self.characters:,} characters: {_SPLIT} "
                 "RAG_PARSE_CHARACTERS"
             )
+            raise BeyondLimit(message)
+        last = content.pages[-1].number if content.pages else 0
+        if last > self.pages:
+            message = f"the file has more than {self.pages:,} pages: {_SPLIT} RAG_PARSE_PAGES"
             raise BeyondLimit(message)
         if len(content.headings) + len(content.pages) + len(content.metadata) > PARTS:
             message = (

@@ -1,24 +1,28 @@
 """A child process that reads files, from the parent's side: its start, its answers, its end."""
 
+import errno
 import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import msgspec
 
 from rag import errors
-from rag.errors import BrokenFile, RagError, SourceError
+from rag.durable import TOO_MANY_FILES
+from rag.errors import BrokenFile, Busy, RagError, SourceError
 from rag.sources.content import Extract
 from rag.sources.frames import Fault, Outcome, Refused, check, read_frame, write_frame
 from rag.sources.limits import PARTS, RECORDS, Limits
 
 _START_SECONDS: Final = 60
+# What a system says that has too little left for another process now.
+_SHORT: Final = TOO_MANY_FILES | {errno.EAGAIN, errno.ENOMEM}
 # The environment variables without which an interpreter may not find its libraries.
 _NEEDED: Final = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _ERRORS: Final = {
@@ -33,28 +37,46 @@ _EXTRACT: Final = msgspec.msgpack.Decoder(Extract)
 
 
 class ParserProcess:
-    """One child process, which starts at once; `files` counts those it was given."""
+    """One child process, which starts at once; `files` counts those it was given.
+
+    Raises Busy where the system has too little left to start one now.
+    """
 
     def __init__(self, limits: Limits) -> None:
         places = (os.path.abspath(place) for place in sys.path)  # noqa: PTH100  ("" is this one)
         path = os.pathsep.join(place for place in places if Path(place).exists())
         environment = {key: os.environ[key] for key in _NEEDED if key in os.environ}
         self._limits: Final = limits
-        self._process: Final = subprocess.Popen(  # noqa: S603  (our own module)
-            [
-                *(sys.executable, "-P", "-B", "-m", "rag.sources.child"),
-                msgspec.json.encode(limits).decode(),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=os.sep,
-            env={**environment, "PYTHONPATH": path, "PYTHONUTF8": "1"},
-            start_new_session=True,
-        )
-        self._in: Final = cast("BinaryIO", self._process.stdin)
-        self._out: Final = cast("BinaryIO", self._process.stdout)
         self._started = False
         self.files = 0
+        try:
+            with ExitStack() as failing, ExitStack() as theirs:
+                # Not subprocess.PIPE, which loses one pipe where the other cannot be made.
+                source, self._in = _pipe()
+                theirs.enter_context(source)
+                failing.enter_context(self._in)
+                self._out, sink = _pipe()
+                theirs.enter_context(sink)
+                failing.enter_context(self._out)
+                self._process: Final = subprocess.Popen(  # noqa: S603  (our own module)
+                    [
+                        *(sys.executable, "-P", "-B", "-m", "rag.sources.child"),
+                        msgspec.json.encode(limits).decode(),
+                    ],
+                    stdin=source,
+                    stdout=sink,
+                    cwd=os.sep,
+                    env={**environment, "PYTHONPATH": path, "PYTHONUTF8": "1"},
+                    start_new_session=True,
+                )
+                failing.pop_all()
+        except OSError as error:
+            message = f"The process that reads files cannot be started: {error}."
+            if error.errno not in _SHORT:
+                raise RagError(f"{message} `rag doctor` checks the installation.") from error
+            raise Busy(
+                f"{message} Raise the limits of open files and memory, or try again soon."
+            ) from error
 
     @property
     def ended(self) -> bool:
@@ -78,12 +100,17 @@ class ParserProcess:
         except (ValueError, msgspec.MsgspecError) as error:
             self._process.kill()
             self._process.wait()
-            _LOG.error("The process that reads files gave an impossible answer: %s", error)
+            reason = {"reason": str(error)}
+            _LOG.error("The process that reads files answers nonsense", extra={"text": reason})
             message = "the file makes its reader answer nonsense: it is damaged; get it again"
             raise BrokenFile(message) from error
         finally:
             if clock.rang:  # it may have answered at the last moment
                 self._process.wait()
+
+    def kill(self) -> None:
+        """Kill the process, from any thread."""
+        self._process.kill()
 
     def close(self) -> None:
         """Kill the process and free what it has here."""
@@ -112,11 +139,11 @@ class ParserProcess:
         limit = 12 * characters + 64 * PARTS
         outcome = _OUTCOME.decode(read_frame(self._out, limit=12 * _LONGEST_MESSAGE))
         if isinstance(outcome, Fault):
-            _LOG.error("A reader failed unforeseen:\n%s", outcome.report)
-            reason = outcome.report.strip().rpartition("\n")[2][:200]
+            reason = {"reason": outcome.reason}
+            _LOG.error("A reader failed unforeseen:\n%s", outcome.report, extra={"text": reason})
             message = (
-                f"its reader failed ({reason}): the file may be damaged; open it in the program "
-                "it was made with and save it again"
+                f"its reader failed ({outcome.reason}): the file may be damaged; open it in the "
+                "program it was made with and save it again"
             )
             raise BrokenFile(message)
         if isinstance(outcome, Refused):
@@ -151,6 +178,11 @@ class ParserProcess:
             f"{self._limits.memory:,} bytes of memory (RAG_PARSE_BYTES); open it in the program it "
             "was made with and save it again"
         )
+
+
+def _pipe() -> tuple[BinaryIO, BinaryIO]:
+    reading, writing = os.pipe()
+    return os.fdopen(reading, "rb"), os.fdopen(writing, "wb")
 
 
 class _Clock:

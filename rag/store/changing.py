@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from rag.errors import NotFound
+from rag.errors import Conflict, NotFound
 from rag.store import log
 from rag.store.checksums import added, removed
 from rag.store.records import NewDocument, bindable, check_new
@@ -93,12 +93,20 @@ class Change:
         )
 
 
-def put(tables: Tables, meta: Meta, documents: Iterable[NewDocument]) -> int:
-    """Add or replace documents and return the new generation."""
+def put(
+    tables: Tables, meta: Meta, documents: Iterable[NewDocument], *, most: int | None = None
+) -> int:
+    """Add or replace documents and return the new generation; raise Conflict above `most`."""
     change = Change(tables, meta)
     for new in documents:
         change.put(new)
-    change.finish()
+    reached = change.finish().documents
+    # One that holds too many since the limit was lowered may still be changed.
+    if most is not None and reached > max(most, meta.documents):
+        raise Conflict(
+            f"The collection would have {reached:,} documents, and {most:,} are allowed. Delete "
+            "some, take another collection, or raise RAG_MAX_DOCUMENTS."
+        )
     return change.generation
 
 

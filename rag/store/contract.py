@@ -51,8 +51,19 @@ class Snapshot(Protocol):
         """Return the length of all texts together, in code points."""
         ...
 
-    def summaries(self, *, limit: int, offset: int = 0) -> list[DocumentSummary]:
-        """Return a page of the documents in order of their uri, by code points."""
+    def count_containing(self, search: str) -> int:
+        """Return how many documents have a text in their title or uri.
+
+        Neither case nor the form in which Unicode writes a letter matters. The empty text is in all
+        of them.
+        """
+        ...
+
+    def summaries(self, *, limit: int, offset: int = 0, search: str = "") -> list[DocumentSummary]:
+        """Return a page of the documents in order of their uri, by code points.
+
+        Only those that `count_containing` counts.
+        """
         ...
 
     def summary(self, document: str) -> DocumentSummary:
@@ -145,6 +156,14 @@ class Store(Protocol):
         """Names all that the stored chunks and vectors depend on."""
         ...
 
+    @property
+    def superseded(self) -> bool:
+        """Whether it has to be opened anew: somebody deleted, restored or rebuilt the collection.
+
+        That it was rebuilt is known from the first use on that was refused for it.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of what is held; reads that are under way end well."""
         ...
@@ -161,9 +180,9 @@ class Store(Protocol):
         """Add documents in one transaction, replacing those with the same id.
 
         Returns the new generation once the documents are durable. Whatever is raised, nothing has
-        changed: StoreFull without room, StoreError, BrokenFile by `check_storable`, ValueError for
-        chunks and vectors that do not fit their document or the stored vectors, and what
-        `documents` itself raises.
+        changed: StoreFull without room, Conflict above the number of documents that is allowed,
+        StoreError, BrokenFile by `check_storable`, ValueError for chunks and vectors that do not
+        fit their document or the stored vectors, and what `documents` itself raises.
         """
         ...
 

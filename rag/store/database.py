@@ -1,6 +1,5 @@
 """A connection to a store's file, whose errors say what happened and what to do about it."""
 
-import errno
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Final
 
 import apsw
 
+from rag.durable import NO_ROOM
 from rag.errors import DamagedStore, StoreError, StoreFull
 from rag.store import filtering
 from rag.store.checksums import Value
@@ -62,9 +62,15 @@ class Database:
             values = (*values, limit, offset)
         return self.rows(statement, values)
 
-    def number(self, table: str, expression: str = "count(*)") -> int:
-        """Return an aggregate of a table's rows."""
-        row = self.row(f"SELECT {expression} FROM {table}")  # noqa: S608
+    def number(
+        self,
+        table: str,
+        expression: str = "count(*)",
+        condition: str = "TRUE",
+        values: tuple[Value, ...] = (),
+    ) -> int:
+        """Return an aggregate of the rows that meet a condition."""
+        row = self.row(f"SELECT {expression} FROM {table} WHERE {condition}", values)  # noqa: S608
         return int(row[0]) if row else 0
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
@@ -88,6 +94,10 @@ class Database:
     def where(self, filters: Filters) -> tuple[str, tuple[Value, ...]]:
         """Return the condition that documents which meet the filters meet, and its values."""
         return filtering.where(filters)
+
+    def containing(self, search: str) -> tuple[str, tuple[Value, ...]]:
+        """Return the condition that documents with a text in title or uri meet, and its values."""
+        return filtering.containing(search)
 
     def read_meta(self) -> tuple[str, bytes] | None:
         """Return the row that binds all others and its checksum, None where there is none."""
@@ -149,6 +159,9 @@ def connect(path: Path) -> apsw.Connection:
     """Open a store's file, which must exist, without changing anything of it."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.create_scalar_function(
+        "folded", lambda *values: filtering.folded(str(values[0])), 1, deterministic=True
+    )
     # What was refused at opening must not be written to at closing.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.execute(
@@ -193,7 +206,7 @@ def translated(path: Path, outcome: str, *, system: bool = False) -> Iterator[No
 
 
 def _no_room(error: apsw.Error | OSError) -> bool:
-    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    full = isinstance(error, OSError) and error.errno in NO_ROOM
     return full or isinstance(error, apsw.FullError)
 
 

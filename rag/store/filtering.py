@@ -1,6 +1,7 @@
 """Filters as SQL."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 
 from rag.store.checksums import Value
@@ -29,6 +30,20 @@ def where(filters: Filters) -> tuple[str, tuple[Value, ...]]:
         )
         values += [bindable(key), bindable(value)]
     return " AND ".join(conditions), tuple(values)
+
+
+def containing(search: str) -> tuple[str, tuple[Value, ...]]:
+    """Return the condition that documents with `search` in title or uri meet, and its values."""
+    if not search:
+        return "TRUE", ()
+    wanted = bindable(folded(search))
+    return "(instr(folded(title), ?) OR instr(folded(uri), ?))", (wanted, wanted)
+
+
+def folded(text: str) -> str:
+    """Return a text as it is compared where neither case nor form of its letters matters."""
+    # Folding takes some letters out of the form that they were brought into.
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def json_list(texts: Iterable[str]) -> str:

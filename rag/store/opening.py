@@ -46,7 +46,8 @@ def finish_restoring(directory: Path) -> bool:
     restored = directory.with_name(_RESTORED.format(name=directory.name))
     if directory.exists() or not restored.is_dir():
         return False
-    restored.rename(directory)
+    if not _moved(restored, directory):
+        return False
     sync(directory.parent)
     return True
 
@@ -97,9 +98,20 @@ def put_in_place(prepared: Path, directory: Path, *, aside: Path) -> bool:
         aside.parent.mkdir(parents=True, exist_ok=True)
         directory.rename(aside)
         sync(aside.parent)
-    restored.rename(directory)
+    _moved(restored, directory)
     sync(directory.parent)
     return replaced
+
+
+def _moved(restored: Path, directory: Path) -> bool:
+    """Move a restored store into its place; return False where another process was quicker."""
+    try:
+        restored.rename(directory)
+    except FileNotFoundError:
+        if not directory.exists():
+            raise
+        return False
+    return True
 
 
 def update_mark(database: Database) -> None:

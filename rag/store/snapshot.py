@@ -66,10 +66,19 @@ class TableSnapshot:
         """Return the length of all texts together, in code points."""
         return self._tables.number("documents", "coalesce(sum(characters), 0)")
 
-    def summaries(self, *, limit: int, offset: int = 0) -> list[DocumentSummary]:
-        """Return a page of the documents in order of their uri."""
-        found = list(heads(self._tables, order="uri", limit=limit, offset=offset))
-        if len(found) != min(limit, max(0, self._meta.documents - offset)):
+    def count_containing(self, search: str) -> int:
+        """Return how many documents have a text in their title or uri, whatever its case."""
+        if not search:
+            return self._meta.documents
+        return self._tables.number("documents", "count(*)", *self._tables.containing(search))
+
+    def summaries(self, *, limit: int, offset: int = 0, search: str = "") -> list[DocumentSummary]:
+        """Return a page of the documents in order of their uri; `search` as in count_containing."""
+        condition, values = self._tables.containing(search)
+        found = list(
+            heads(self._tables, condition, values, order="uri", limit=limit, offset=offset)
+        )
+        if len(found) != min(limit, max(0, self.count_containing(search) - offset)):
             raise self._tables.damaged("documents are missing or too many")
         return [head.summary() for head in found]
 

@@ -33,9 +33,9 @@ class SqliteStore:
     """The store of one collection in a directory of its own, in one file of SQLite.
 
     A store that was written under another `fingerprint` is refused with StaleIndex; None takes the
-    one that it has. Where there is no store one is made,
-    or, unless `create` and a fingerprint are given, NotFound is raised. With less than
-    `min_free_bytes` free on the disk nothing is added.
+    one that it has. Where there is no store one is made, or, unless `create` and a fingerprint are
+    given, NotFound is raised. With less than `min_free_bytes` free on the disk nothing is added,
+    nor are more documents than `max_documents`.
 
     Raises DamagedStore for a store that is not as it was written. Texts, passages and vectors are
     verified when they are read, all else at opening.
@@ -48,12 +48,15 @@ class SqliteStore:
         fingerprint: str | None,
         create: bool = True,
         min_free_bytes: int = 0,
+        max_documents: int | None = None,
     ) -> None:
         self.path: Final = directory / FILE_NAME
         self._min_free_bytes: Final = min_free_bytes
+        self._max_documents: Final = max_documents
         self._idle: Final[queue.SimpleQueue[apsw.Connection]] = queue.SimpleQueue()
         self._write_lock: Final = threading.Lock()
         self._suspect = False
+        self._rebuilt = False
         with translated(self.path, "cannot be opened", system=True):
             ensure_file(directory, fingerprint=fingerprint if create else None)
             self._inode: Final = _inode(self.path)
@@ -78,6 +81,15 @@ class SqliteStore:
         """Names all that the stored chunks and vectors depend on."""
         return self._fingerprint
 
+    @property
+    def superseded(self) -> bool:
+        """Whether it has to be opened anew: another process deleted, restored or rebuilt it.
+
+        That it was rebuilt is known from the first use on that was refused for it.
+        """
+        with translated(self.path, _UNREADABLE, system=True):
+            return self._rebuilt or _inode(self.path) != self._inode
+
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._writer.close()
@@ -98,7 +110,7 @@ class SqliteStore:
         """Add documents in one transaction, replacing those with the same id."""
         with self._transaction(grows=True) as (database, meta):
             self._require_fingerprint(meta)
-            return put(database, meta, documents)
+            return put(database, meta, documents, most=self._max_documents)
 
     def delete(self, document: str) -> int:
         """Delete a document and return the new generation; raise NotFound if there is none."""
@@ -229,6 +241,7 @@ class SqliteStore:
 
     def _require_fingerprint(self, meta: Meta) -> None:
         if meta.fingerprint != self._fingerprint:
+            self._rebuilt = True
             raise StaleIndex(
                 f"The index at {self.path} was rebuilt by rag reindex for other settings. Restart "
                 "with those settings."

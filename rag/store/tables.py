@@ -91,8 +91,14 @@ class Tables(Protocol):
         """
         ...
 
-    def number(self, table: str, expression: str = "count(*)") -> int:
-        """Return an aggregate of a table's rows."""
+    def number(
+        self,
+        table: str,
+        expression: str = "count(*)",
+        condition: str = "TRUE",
+        values: tuple[Value, ...] = (),
+    ) -> int:
+        """Return an aggregate of the rows that meet a condition."""
         ...
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
@@ -111,6 +117,13 @@ class Tables(Protocol):
 
     def where(self, filters: Filters) -> tuple[str, tuple[Value, ...]]:
         """Return the condition that documents which meet the filters meet, and its values."""
+        ...
+
+    def containing(self, search: str) -> tuple[str, tuple[Value, ...]]:
+        """Return the condition that documents with a text in title or uri meet, and its values.
+
+        Both sides are compared `folded`; every document has the empty text.
+        """
         ...
 
     def read_meta(self) -> tuple[str, bytes] | None:

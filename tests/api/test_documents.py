@@ -154,3 +154,27 @@ def test_a_document_is_shown_with_its_structure(client: Client) -> None:
     assert sections[-1]["end"] == listed["characters"]
     assert all(a["end"] == b["start"] for a, b in pairwise(sections))
     assert detail["pages"] == []
+
+
+def test_a_search_finds_titles_and_uris_whatever_their_case(
+    client: Client, added: list[str]
+) -> None:
+    """Only matches are listed and counted, in the same order; umlauts and forms fold too."""
+    for name, title in (("one.txt", "STRASSE in Köln"), ("ÄRGER.txt", "Two"), ("b_%.txt", "Three")):
+        given = {"text": MIMI + name, "title": title, "uri": f"note:{name}"}
+        response = client.post("/v1/documents", json=given)
+        added.append(response.json()["documents"][0]["document"]["id"])
+
+    def found(search: str, **more: int) -> tuple[int, list[str]]:
+        listed = client.get("/v1/documents", params={"search": search, **more}).json()
+        return listed["total"], [document["uri"] for document in listed["documents"]]
+
+    assert found("straße in köln") == (1, ["note:one.txt"])
+    assert found("ärg") == (1, ["note:ÄRGER.txt"])
+    assert found("_%") == (1, ["note:b_%.txt"])
+    assert found("NOTE:") == (3, ["note:b_%.txt", "note:one.txt", "note:ÄRGER.txt"])
+    assert found("note:", limit=1, offset=1) == (3, ["note:one.txt"])
+    assert found("note:", offset=3) == (3, [])
+    assert found("no such thing") == (0, [])
+    assert found("\0") == (0, [])
+    assert client.get("/v1/documents", params={"search": "x" * 201}).status_code == 400

@@ -51,7 +51,7 @@ def test_a_deletion_is_asked_for(rag: Rag, tmp_path: Path) -> None:
         (("create", "Letters"), "'Letters' cannot name a collection"),
         (("create", "third"), "RAG_COLLECTIONS"),
         (("create", "x", "--embedder", "/nowhere"), "No embedder at /nowhere"),
-        (("delete", "no", "--yes"), "There is no collection 'no'; there are: letters, other"),
+        (("delete", "no", "--yes"), "There is no collection 'no'. See which there are"),
         (("delete", "default", "--yes"), "There is no collection 'default'"),
         (("delete", "../letters", "--yes"), "There is no collection '../letters'"),
     ],

@@ -1,5 +1,6 @@
 """`rag serve`: one process beside others on the same index, ended by a signal."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -51,7 +52,11 @@ def test_a_service_answers_from_what_another_process_adds_and_ends_well(
         finally:
             process.send_signal(stop)
         output, errors = process.communicate(timeout=60)
-        assert (process.returncode, output, errors) == (0, "", "")
+        assert (process.returncode, output) == (0, "")
+        logged = [json.loads(line) for line in errors.splitlines()]
+        assert {(line["event"], line["level"], line["status"]) for line in logged} <= {
+            ("request", "info", 200)
+        }
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/health/live")
 

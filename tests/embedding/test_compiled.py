@@ -70,6 +70,23 @@ def test_slices_are_put_together(minilm, monkeypatch):
     assert np.sum(minilm.embed_passages(TEXTS) * expected, axis=1).min() > 0.9995
 
 
+def test_few_shapes(minilm, monkeypatch):
+    """Texts of all lengths run as one in sixteen of them: each other shape would take memory."""
+    shapes = []
+
+    def noted(ids):
+        tokens, mask = inputs(ids)
+        assert tokens.shape == mask.shape
+        assert mask.sum() == sum(map(len, ids))
+        shapes.append(tokens.shape[1])
+        return [tokens, mask]
+
+    inputs = minilm._inputs
+    monkeypatch.setattr(minilm, "_inputs", noted)
+    minilm.embed_passages(["word " * n for n in range(400)])
+    assert set(shapes) == set(range(16, 257, 16))
+
+
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "\u200b" * 50])
 def test_odd_texts(minilm, text):
     """Texts without a proper character still have a vector."""

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -21,6 +22,8 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+
+from tests.page.invented import give_examples
 
 SEEDS: Final = Path(__file__).resolve().parents[2] / "seeds"
 READY_SECONDS: Final = 180
@@ -118,6 +121,7 @@ def page(browser: Browser, service_url: str, strays: list[str]) -> Iterator[Page
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(RECORD_VIOLATIONS)
     page = context.new_page()
+    give_examples(page)  # finding them keeps the models busy, anew after each change of documents
 
     def watch(request: Request) -> None:
         if not request.url.startswith((f"{service_url}/", "data:")):
@@ -139,3 +143,16 @@ def page(browser: Browser, service_url: str, strays: list[str]) -> Iterator[Page
     context.close()
     assert violations == []
     assert strays == []
+
+
+@pytest.fixture
+def barriers(page: Page) -> Callable[[], list[str]]:
+    """Return a function that names the rules of axe-core which the page breaks, and where."""
+
+    def find() -> list[str]:
+        page.wait_for_function("() => document.getAnimations().length === 0")
+        page.evaluate(AXE_SCRIPT)  # evaluated, not inserted: the page's policy stays as it is
+        found = page.evaluate("axe.run().then(({violations}) => violations)")
+        return [f"{it['id']}: {node['target']}" for it in found for node in it["nodes"]]
+
+    return find

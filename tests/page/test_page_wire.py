@@ -1,76 +1,24 @@
 """The page against responses made up here: failures, hostile texts, and texts hard to slice."""
 
-import json
 import random
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-HOSTILE = '<script>window.ran = 1</script><img src="/x" onerror="window.ran = 2">'
-HARD = "\ufeff𝔉𝔯𝔞𝔨𝔱𝔲𝔯 👩‍👩‍👧 é e\u0301 שלום עולם\r\n\fمرحبا 😀 "
-
-
-def place(text: str, quote: str, *, title: str = "Report", page: int | None = None) -> Any:
-    start = text.rindex(quote)
-    end = start + len(quote)
-    return {
-        "document": {"id": "d1", "title": title, "uri": "file:///r", "version": "sha256:00"},
-        "start": start,
-        "end": end,
-        "start_byte": len(text[:start].encode()),
-        "end_byte": len(text[:end].encode()),
-        "page": page,
-        "section": ["Part", "Chapter"],
-        "published": "2023-11-20",
-        "before": text[max(0, start - 200) : start],
-        "quote": quote,
-        "after": text[end : end + 200],
-    }
-
-
-def answer(sentence: str, *citations: Any, confidence: float = 0.83) -> Any:
-    text = citations[0]["quote"]
-    return {
-        "text": text,
-        "confidence": confidence,
-        "sentence": sentence,
-        "citations": list(citations),
-    }
-
-
-def passage(text: str) -> Any:
-    kept = ("document", "start", "end", "page", "section", "published")
-    cited = place(text, text)
-    return {key: cited[key] for key in kept} | {"text": text, "score": 0.5}
-
-
-def response(*answers: Any, abstention: Any = None, passages: tuple[Any, ...] = ()) -> Any:
-    return {
-        "question": "?",
-        "generation": 1,
-        "reader": "made up",
-        "answers": list(answers),
-        "abstention": abstention,
-        "passages": list(passages),
-        "timings_ms": {},
-    }
-
-
-def serve(page: Page, asked: Any, *, text: str = "", status: str = "valid") -> None:
-    """Answer every question with `asked`, and give `text` as the text of every document."""
-    verified = {"generation": 1, "results": [{"status": status, "message": f"It is {status}."}]}
-    page.route("**/v1/ask", lambda route: route.fulfill(json=asked))
-    page.route("**/v1/citations/verify", lambda route: route.fulfill(json=verified))
-    page.route(
-        "**/v1/documents/*/text",
-        lambda route: route.fulfill(body=text.encode(), content_type="text/plain; charset=utf-8"),
-    )
-
-
-def ask(page: Page, question: str = "What now?") -> None:
-    page.locator("#question").fill(question)
-    page.keyboard.press("Enter")
+from tests.page.invented import (
+    HARD,
+    HOSTILE,
+    STREAM,
+    answer,
+    ask,
+    fulfill,
+    passage,
+    place,
+    response,
+    serve,
+)
 
 
 @pytest.fixture
@@ -97,11 +45,11 @@ def test_an_abstention_says_so_and_offers_passages_as_passages(opened: Page) -> 
 def test_a_failure_of_the_service_is_told_and_can_be_tried_again(opened: Page) -> None:
     """A 500 is one line with role alert and the detail; asking again brings the answer."""
     problem: Any = {"type": "x", "title": "Internal", "status": 500, "detail": "The reader broke"}
-    opened.route("**/v1/ask", lambda route: route.fulfill(status=500, json=problem))
+    opened.route(STREAM, lambda route: route.fulfill(status=500, json=problem))
     ask(opened)
     alert = opened.locator(".turn").get_by_role("alert")
     expect(alert).to_contain_text("The service failed (500). The reader broke.")
-    opened.unroute("**/v1/ask")
+    opened.unroute(STREAM)
     serve(opened, response(answer("It is so.", place("It is so.", "so"))))
     alert.get_by_role("button", name="Ask again").click()
     expect(opened.locator(".answer mark")).to_have_text("so")
@@ -110,7 +58,7 @@ def test_a_failure_of_the_service_is_told_and_can_be_tried_again(opened: Page) -
 
 def test_a_service_that_is_gone_is_told_with_what_to_do(opened: Page) -> None:
     """Without a connection the line names the command that starts the service."""
-    opened.route("**/v1/ask", lambda route: route.abort("connectionrefused"))
+    opened.route(STREAM, lambda route: route.abort("connectionrefused"))
     ask(opened)
     expect(opened.locator(".turn").get_by_role("alert")).to_contain_text("rag serve")
 
@@ -118,12 +66,12 @@ def test_a_service_that_is_gone_is_told_with_what_to_do(opened: Page) -> None:
 def test_a_source_that_cannot_be_fetched_is_told_in_the_panel(opened: Page) -> None:
     """The panel stays, says what is wrong and tries again."""
     serve(opened, response(answer("It is so.", place("It is so.", "so"))), text="It is so.")
-    opened.route("**/v1/documents/*/text", lambda route: route.abort("connectionrefused"))
+    opened.route("**/v1/documents/*/text?*", lambda route: route.abort("connectionrefused"))
     ask(opened)
     opened.locator(".answer .citation").click()
     alert = opened.locator("#source").get_by_role("alert")
     expect(alert).to_contain_text("rag serve")
-    opened.unroute("**/v1/documents/*/text")
+    opened.unroute("**/v1/documents/*/text?*")
     serve(opened, None, text="It is so.")
     alert.get_by_role("button", name="Try again").click()
     expect(opened.locator("#source mark")).to_have_text("so")
@@ -159,8 +107,8 @@ def test_the_highlight_is_the_quote_behind_astral_and_right_to_left_text(opened:
     assert opened.locator("#source .text").text_content() == text
 
 
-def test_cutting_bytes_agrees_with_slicing_code_points(opened: Page) -> None:
-    """`cut` gives what Python's slices give, at every offset and over any mixture of scripts."""
+def test_indices_agree_with_slicing_code_points(opened: Page) -> None:
+    """Sliced at `indices` a text gives what Python's slices give, over any mixture of scripts."""
     chance = random.Random(7)
     alphabet = "aé€😀\u0301שع\n\r\ufeff\U0010ffff"
     cases = []
@@ -170,15 +118,18 @@ def test_cutting_bytes_agrees_with_slicing_code_points(opened: Page) -> None:
         cases.append((text, start, end))
     got = opened.evaluate(
         """async (cases) => {
-          const { cut } = await import("/page/text.js");
-          return cases.map(([text, start, end]) =>
-            cut(new TextEncoder().encode(text), { start, end }));
+          const { indices, codePoints } = await import("/page/text.js");
+          return cases.map(([text, start, end]) => {
+            const [from, to] = indices(text, [start, end]);
+            const parts = [text.slice(0, from), text.slice(from, to), text.slice(to)];
+            return [parts, parts.map(codePoints)];
+          });
         }""",
         cases,
     )
-    for (text, start, end), parts in zip(cases, got, strict=True):
-        expected = {"before": text[:start], "quote": text[start:end], "after": text[end:]}
-        assert parts == expected
+    for (text, start, end), (parts, counts) in zip(cases, got, strict=True):
+        assert parts == [text[:start], text[start:end], text[end:]]
+        assert counts == [start, end - start, len(text) - end]
 
 
 def test_of_equal_words_in_a_sentence_the_cited_one_is_emphasised(opened: Page) -> None:
@@ -200,6 +151,8 @@ def test_sources_are_numbered_through_and_further_answers_follow(opened: Page) -
     second = answer("It is so.", place(text, "is"), confidence=0.2)
     serve(opened, response(first, second, passages=(passage(text),)))
     ask(opened)
+    expect(opened.locator(".turn summary")).to_have_text("Another answer")
+    opened.locator(".turn summary").click()
     assert opened.locator(".citation .number").all_text_contents() == ["1", "2", "3"]
     facts = opened.locator(".turn .citation .facts").all_inner_texts()
     assert [" ".join(it.split()) for it in facts] == [
@@ -208,7 +161,6 @@ def test_sources_are_numbered_through_and_further_answers_follow(opened: Page) -
         "Chapter 20 November 2023",
     ]
     assert opened.locator(".percent").all_text_contents() == ["over 99%", "20%"]
-    expect(opened.locator(".turn h3")).to_have_text("Another answer")
 
 
 def test_an_answer_that_was_overtaken_never_lands(opened: Page) -> None:
@@ -216,14 +168,14 @@ def test_an_answer_that_was_overtaken_never_lands(opened: Page) -> None:
     held: list[Route] = []
 
     def respond(route: Route) -> None:
-        question = json.loads(route.request.post_data or "")["question"]
+        question = parse_qs(urlsplit(route.request.url).query)["question"][0]
         if question == "slow" and not held:
             held.append(route)
         else:
             text = f"This is {question}."
-            route.fulfill(json=response(answer(text, place(text, question))))
+            fulfill(route, response(answer(text, place(text, question))))
 
-    opened.route("**/v1/ask", respond)
+    opened.route(STREAM, respond)
     ask(opened, "slow")
     expect(opened.locator(".turn .waiting")).to_be_visible()
     ask(opened, "quick")
@@ -239,7 +191,7 @@ def test_an_answer_that_was_overtaken_never_lands(opened: Page) -> None:
 def test_enter_asks_and_shift_enter_breaks_the_line(opened: Page) -> None:
     """Only Enter sends; a blank question is not sent; the field is emptied and keeps the focus."""
     sent: list[str] = []
-    opened.on("request", lambda it: sent.append(it.url) if it.url.endswith("/v1/ask") else None)
+    opened.on("request", lambda it: sent.append(it.url) if "/v1/ask/stream?" in it.url else None)
     serve(opened, response(answer("It is so.", place("It is so.", "so"))))
     opened.keyboard.press("Enter")
     opened.keyboard.type("one")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import PARTS, Limits
 from tests.sources.hostile import FILES
 
-LIMITS = Limits(seconds=15, memory=2**29, characters=2_000_000)
-LOW = Limits(seconds=5, memory=2**27, characters=200_000)
+LIMITS = Limits(seconds=15, memory=2**29, characters=2_000_000, pages=5_000)
+LOW = Limits(seconds=5, memory=2**27, characters=200_000, pages=5_000)
 
 # What ends in each way, one file of each kind: fast, or stopped by the low limits.
 SOME = {
@@ -184,6 +185,24 @@ def test_what_stands_beside_the_text_is_bounded(changed: dict[str, object]) -> N
         LOW.check(Extract(record=None, sha256=None, content=content(**changed)))
 
 
+def test_a_pdf_has_no_more_pages_than_are_allowed(make_pdf: Callable[..., bytes]) -> None:
+    """The last page that has text counts, and the error names the setting."""
+    line = (50.0, 700.0, 12.0, "Owls hoot at night.")
+    data = make_pdf([[line], [], [line]])
+    for pages in (3, 2):
+        parser = IsolatedParser(replace(LIMITS, pages=pages))
+        try:
+            with (
+                nullcontext()
+                if pages == 3
+                else pytest.raises(BeyondLimit, match=r"more than 2 pages.*RAG_PARSE_PAGES")
+            ):
+                (document,) = parser.read(data, name="a.pdf", uri="a")
+                assert [page.number for page in document.pages] == [1, 3]
+        finally:
+            parser.close()
+
+
 def test_the_records_of_a_file_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three are read, four are refused, where three are allowed."""
     monkeypatch.setattr(child, "RECORDS", 3)
@@ -323,7 +342,7 @@ PARENT = """
 import sys, time
 from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import Limits
-parser = IsolatedParser(Limits(seconds=2, memory=2**29, characters=100))
+parser = IsolatedParser(Limits(seconds=2, memory=2**29, characters=100, pages=10))
 parser.read(b"text", name="a.txt", uri="a")
 print(parser._child._process.pid, flush=True)
 if sys.argv[1] == "busy":

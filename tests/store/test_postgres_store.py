@@ -21,7 +21,14 @@ class TestPostgresStore(StoreConformance):
         """Each name is a collection, of this test alone."""
         prefix = next(_NUMBERS)
 
-        def open_store(name: str = "a", *, fingerprint: str | None = "f") -> Store:
-            return PostgresStore(server, f"{prefix}-{name}", fingerprint=fingerprint)
+        def open_store(
+            name: str = "a", *, fingerprint: str | None = "f", max_documents: int | None = None
+        ) -> Store:
+            return PostgresStore(
+                server,
+                f"{prefix}-{name}",
+                fingerprint=fingerprint,
+                max_documents=max_documents,
+            )
 
         return open_store

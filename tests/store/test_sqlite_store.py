@@ -21,8 +21,12 @@ class TestSqliteStore(StoreConformance):
         """Each name is a directory."""
         with ExitStack() as opened:
 
-            def open_store(name: str = "a", *, fingerprint: str | None = "f") -> Store:
-                store = SqliteStore(tmp_path / name, fingerprint=fingerprint)
+            def open_store(
+                name: str = "a", *, fingerprint: str | None = "f", max_documents: int | None = None
+            ) -> Store:
+                store = SqliteStore(
+                    tmp_path / name, fingerprint=fingerprint, max_documents=max_documents
+                )
                 return opened.enter_context(closing(store))
 
             yield open_store

@@ -19,16 +19,25 @@ class PostgresStore:
 
     A collection that was written under another `fingerprint` is refused with StaleIndex; None takes
     the one that it has. Where there is none of this name one is made, or, unless `create` and a
-    fingerprint are given, NotFound is raised.
+    fingerprint are given, NotFound is raised. No more documents than `max_documents` are added.
 
     Every row is verified when it is read, by checksums as in a store in a file; that the database
     itself is not an older copy is for whoever restores it to know.
     """
 
     def __init__(
-        self, server: Server, collection: str, *, fingerprint: str | None, create: bool = True
+        self,
+        server: Server,
+        collection: str,
+        *,
+        fingerprint: str | None,
+        create: bool = True,
+        max_documents: int | None = None,
     ) -> None:
         self._server: Final = server
+        self._name: Final = collection
+        self._max_documents: Final = max_documents
+        self._rebuilt = False
         self.place: Final = f"{server.place}, collection {collection}"
         found = catalog.find(server, collection)
         if found is None:
@@ -54,6 +63,17 @@ class PostgresStore:
         """Names all that the stored chunks and vectors depend on."""
         return self._fingerprint
 
+    @property
+    def superseded(self) -> bool:
+        """Whether it has to be opened anew: somebody deleted, restored or rebuilt the collection.
+
+        That it was rebuilt is known from the first use on that was refused for it.
+        """
+        if self._rebuilt:
+            return True
+        found = catalog.find(self._server, self._name)
+        return found is None or found.number != self._collection
+
     def close(self) -> None:
         """Nothing is held: the connections are the server's."""
 
@@ -74,7 +94,7 @@ class PostgresStore:
         """Add documents in one transaction, replacing those with the same id."""
         with self._writing() as (tables, meta):
             self._require_fingerprint(meta)
-            return changing.put(tables, meta, documents)
+            return changing.put(tables, meta, documents, most=self._max_documents)
 
     def delete(self, document: str) -> int:
         """Delete a document and return the new generation; raise NotFound if there is none."""
@@ -127,6 +147,7 @@ class PostgresStore:
 
     def _require_fingerprint(self, meta: Meta) -> None:
         if meta.fingerprint != self._fingerprint:
+            self._rebuilt = True
             raise StaleIndex(
                 f"The index at {self.place} was rebuilt by rag reindex for other settings. Restart "
                 "with those settings."

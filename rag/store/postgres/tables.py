@@ -8,12 +8,17 @@ from typing import Any, Final
 
 from rag.errors import DamagedStore, StoreError
 from rag.store.checksums import Value
+from rag.store.filtering import folded
 from rag.store.postgres.server import Connection
 from rag.store.postgres.translating import damaged
 from rag.store.records import Filters, bindable
 from rag.store.tables import COLUMNS, Row
 
 _ROWS: Final = 500
+# Kept beside what they are made of, because the server folds letters by other rules than we do.
+_FOLDED: Final = ("folded_uri", "folded_title")
+_URI: Final = COLUMNS["documents"].index("uri")
+_TITLE: Final = COLUMNS["documents"].index("title")
 
 
 class PostgresTables:
@@ -63,15 +68,24 @@ class PostgresTables:
             values = (*values, limit, offset)
         return self._streamed(statement, values) if streamed else self._rows(statement, values)
 
-    def number(self, table: str, expression: str = "count(*)") -> int:
-        """Return an aggregate of a table's rows."""
-        statement = f"SELECT {expression} FROM {table} WHERE collection = %s"  # noqa: S608
-        ((found,),) = self._rows(statement, ())
+    def number(
+        self,
+        table: str,
+        expression: str = "count(*)",
+        condition: str = "TRUE",
+        values: tuple[Value, ...] = (),
+    ) -> int:
+        """Return an aggregate of the rows that meet a condition."""
+        statement = f"SELECT {expression} FROM {table} WHERE collection = %s AND ({condition})"  # noqa: S608
+        ((found,),) = self._rows(statement, values)
         return int(found)
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Insert rows."""
         columns = COLUMNS[table]
+        if table == "documents":
+            columns += _FOLDED
+            rows = [(*row, *_folded(row)) for row in rows]
         marks = ", ".join(["%s"] * (len(columns) + 1))
         statement = f"INSERT INTO {table} (collection, {', '.join(columns)}) VALUES ({marks})"  # noqa: S608
         if rows:
@@ -111,6 +125,14 @@ class PostgresTables:
             conditions.append("metadata::jsonb ->> ?::text = ?")
             values += [bindable(key), bindable(value)]
         return " AND ".join(conditions), tuple(values)
+
+    def containing(self, search: str) -> tuple[str, tuple[Value, ...]]:
+        """Return the condition that documents with a text in title or uri meet, and its values."""
+        if not search:
+            return "TRUE", ()
+        wanted = bindable(folded(search))
+        condition = " OR ".join(f"position(?::text in {column}) > 0" for column in _FOLDED)
+        return condition, (wanted,) * len(_FOLDED)
 
     def read_meta(self) -> tuple[str, bytes] | None:
         """Return the row that binds all others and its checksum; StoreError once it is deleted."""
@@ -186,6 +208,10 @@ class PostgresTables:
         if self._ended:
             raise RuntimeError("the snapshot has ended")
         return self._connection
+
+
+def _folded(document: Row) -> tuple[str, str]:
+    return folded(document[_URI]), folded(document[_TITLE])
 
 
 def _marked(statement: str) -> str:

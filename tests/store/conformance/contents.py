@@ -1,6 +1,8 @@
 """What was put is there, whole, in every generation that has it."""
 
+import random
 import threading
+import unicodedata
 from dataclasses import replace
 from typing import ClassVar
 
@@ -73,6 +75,66 @@ class Contents:
             pages = [snapshot.summaries(limit=4, offset=offset) for offset in (0, 4, 8)]
         assert [len(page) for page in pages] == [4, 2, 0]
         assert [summary.uri for page in pages for summary in page] == sorted(uris)
+
+    @pytest.mark.parametrize(
+        ("search", "found"),
+        [
+            ("", [*range(8)]),
+            ("STRASSE", [0, 1]),
+            ("strasse", [0, 1]),
+            ("straße", [0, 1]),
+            ("ΌΣΟΣ", [2]),
+            ("ﬁsh", [3]),
+            ("Fish", [3]),
+            ("e\u0301clair", [4]),
+            ("\u00e9CLAIR", [4]),
+            ("100%", [5]),
+            ("_", [6]),
+            ("file:7", [7]),
+            ("a.txt\nstrasse", []),
+            ("nowhere", []),
+            ("\0", []),
+            ("\ud800", []),
+        ],
+    )
+    def test_a_search_finds_titles_and_uris_whatever_their_case(
+        self, store: Store, search: str, found: list[int]
+    ) -> None:
+        """Case and form of letters do not matter, and no sign has a meaning of its own."""
+        titles = ["Straße", "STRASSE", "όσος", "fish", "\u00e9clair", "100 %, 100%", "a_b", "plain"]
+        store.put(
+            ready(*(make_document("x", uri=f"file:{n}", title=t) for n, t in enumerate(titles)))
+        )
+        with store.snapshot() as snapshot:
+            listed = [summary.uri for summary in snapshot.summaries(limit=9, search=search)]
+            assert snapshot.count_containing(search) == len(found)
+        assert listed == [f"file:{n}" for n in found]
+
+    def test_a_search_finds_what_plain_python_finds(self, store: Store) -> None:
+        """Over 60 made up titles, replaced and deleted ones among them, page by page."""
+        draw = random.Random(7)
+        titles = {}
+        for _ in range(80):
+            uri = f"file:{draw.randrange(60)}"
+            titles[uri] = "".join(draw.choices("aAßſKk\u212aéE\u0301İi\u0307ﬀfF ½", k=5))
+            store.put(ready(make_document("x", uri=uri, title=titles[uri])))
+        gone = min(titles)
+        store.delete(make_document("x", uri=gone).id)
+        del titles[gone]
+
+        def plain(text: str) -> str:
+            composed = unicodedata.normalize("NFKC", text).casefold()
+            return unicodedata.normalize("NFKC", composed)
+
+        with store.snapshot() as snapshot:
+            for wanted in ("k", "SS", "É", "i\u0307", "FF", "1⁄2", "aa", " ", "Es"):
+                expected = sorted(uri for uri, t in titles.items() if plain(wanted) in plain(t))
+                pages = [
+                    [one.uri for one in snapshot.summaries(limit=7, offset=at, search=wanted)]
+                    for at in range(0, len(titles), 7)
+                ]
+                assert [uri for page in pages for uri in page] == expected, wanted
+                assert snapshot.count_containing(wanted) == len(expected)
 
     def test_chunks_come_in_the_order_asked_for(self, store: Store) -> None:
         """`chunks` follows the order of the ids, with repetitions; an unknown id is a KeyError."""

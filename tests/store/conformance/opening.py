@@ -8,7 +8,13 @@ from rag.store import Filters, Snapshot, Store
 class Place(Protocol):
     """Opens stores for one test and closes them after it."""
 
-    def __call__(self, name: str = "a", *, fingerprint: str | None = "f") -> Store:
+    def __call__(
+        self,
+        name: str = "a",
+        *,
+        fingerprint: str | None = "f",
+        max_documents: int | None = None,
+    ) -> Store:
         """Open the store of a name, made at its first use; again each time it is called."""
         ...
 

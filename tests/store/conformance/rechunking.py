@@ -127,6 +127,7 @@ class Rechunking:
             if step.generation is None:
                 with service.snapshot() as snapshot:
                     assert (snapshot.generation, content(snapshot)) == (11, before)
+        assert not service.superseded
         with (
             pytest.raises(StaleIndex, match=r"rebuilt by rag reindex.*Restart"),
             service.snapshot(),
@@ -134,6 +135,8 @@ class Rechunking:
             pass
         with pytest.raises(StaleIndex, match="Restart"):
             service.put(ready(make_document("old settings", uri="file:x")))
+        assert service.superseded
+        assert not store.superseded
         store.close()
         with pytest.raises(StaleIndex, match="built with words"):
             place(fingerprint="lines")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rag.documents import Section
-from rag.errors import BrokenFile, NotFound, StoreError
+from rag.errors import BrokenFile, Conflict, NotFound, StoreError
 from rag.store import Filters, NewDocument, Store
 from tests.fakes import DIM, make_document, ready
-from tests.store.conformance.opening import everything
+from tests.store.conformance.opening import Place, everything
 
 
 def bad(change: Callable[[NewDocument], NewDocument]) -> Callable[[], Iterator[NewDocument]]:
@@ -115,6 +115,28 @@ class Refusals:
         with pytest.raises(BrokenFile, match=rf"^the {name} of 'file:.*NUL or a lone surrogate"):
             store.put([*ready(make_document("good")), new])
         assert everything(store) == before
+
+    def test_no_more_documents_are_stored_than_are_allowed(self, place: Place) -> None:
+        """Conflict, and nothing is written; replacing and deleting go on, above the limit too."""
+        a, b, c = (make_document(f"text {name}", uri=f"file:{name}") for name in "abc")
+        limited = place(max_documents=2)
+        assert limited.put(ready(a, b)) == 1
+        before = everything(limited)
+        with pytest.raises(
+            Conflict, match=r"would have 3 documents, and 2 are allowed.*RAG_MAX_DOC"
+        ):
+            limited.put(ready(make_document("other", uri="file:a"), c))
+        assert everything(limited) == before
+        assert limited.put(ready(make_document("other", uri="file:a"))) == 2
+        lowered = place(max_documents=1)
+        assert lowered.put(ready(make_document("another", uri="file:b"))) == 3
+        with pytest.raises(Conflict):
+            lowered.put(ready(c))
+        lowered.delete(a.id)
+        raised = place(max_documents=2)
+        raised.put(ready(c))
+        with raised.snapshot() as snapshot:
+            assert snapshot.count()[0] == 2
 
     @pytest.mark.parametrize("evil", ["\ud800", "a\0", "a\udfffb"])
     def test_text_that_cannot_be_stored_equals_nothing_that_is(

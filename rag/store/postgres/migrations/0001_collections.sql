@@ -36,6 +36,9 @@ CREATE TABLE documents (
     chunks bigint NOT NULL,
     chunks_sum bytea NOT NULL,
     checksum bytea NOT NULL,
+    -- What searches for a title or uri are compared with.
+    folded_uri text COLLATE "C" NOT NULL,
+    folded_title text COLLATE "C" NOT NULL,
     PRIMARY KEY (collection, id),
     UNIQUE (collection, number),
     UNIQUE (collection, uri)

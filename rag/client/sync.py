@@ -1,0 +1,153 @@
+"""The client that waits."""
+
+import time
+from collections.abc import Callable, Generator
+from functools import wraps
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import httpx
+
+from rag.api import schemas
+from rag.client import calls, wire
+from rag.client.errors import StreamEnded
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _sent(make: "Callable[P, calls.Call[T]]") -> "Callable[Concatenate[Client, P], T]":
+    """Return a method that makes a call and sends it."""
+
+    @wraps(make)
+    def method(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(make(*args, **kwargs))
+
+    return method
+
+
+class Client:
+    """Asks a running service; safe to use from several threads, to be closed.
+
+    `key` is sent with each request. A request that the service puts off (429, or 503 with
+    `Retry-After`) is tried again `retries` times, with `patience` seconds of waiting in all.
+    `timeout` is for each step of a connection, in seconds. `transport` takes the place of the
+    network, such as `httpx.WSGITransport`.
+    """
+
+    def __init__(
+        self,
+        address: str = wire.ADDRESS,
+        *,
+        key: str | None = None,
+        retries: int = 4,
+        patience: float = 30.0,
+        timeout: float = wire.TIMEOUT,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._retries = retries
+        self._patience = patience
+        self._http = httpx.Client(
+            base_url=address, headers=wire.headers_of(key), timeout=timeout, transport=transport
+        )
+
+    def send(self, call: calls.Call[T]) -> T:
+        """Return what a call of `rag.client.calls` returns; raise ServiceError where refused."""
+        retries = wire.Retries(self._retries, self._patience)
+        while True:
+            with wire.request_of(call) as request:
+                response = self._http.request(**request)
+            delay = retries.delay(call, response)
+            if delay is None:
+                return wire.value_of(call, response)
+            time.sleep(delay)
+
+    ask = _sent(calls.ask)
+    batch = _sent(calls.batch)
+    search = _sent(calls.search)
+    examples = _sent(calls.examples)
+    add_file = _sent(calls.add_file)
+    add_text = _sent(calls.add_text)
+    documents = _sent(calls.documents)
+    document = _sent(calls.document)
+    text = _sent(calls.text)
+    delete = _sent(calls.delete)
+    verify = _sent(calls.verify)
+    feedback = _sent(calls.feedback)
+    index = _sent(calls.index)
+    collections = _sent(calls.collections)
+    create_collection = _sent(calls.create_collection)
+    delete_collection = _sent(calls.delete_collection)
+    jobs = _sent(calls.jobs)
+    job = _sent(calls.job)
+    cancel_job = _sent(calls.cancel_job)
+    health = _sent(calls.health)
+
+    def stream(
+        self,
+        question: str,
+        *,
+        answers: int = 3,
+        k: int = 10,
+        filters: schemas.Filters | None = None,
+        min_confidence: float | None = None,
+        collection: str = calls.DEFAULT,
+    ) -> Generator[wire.Event, None, None]:
+        """Yield `Hits` before they are read, then each `Answer`, best first, then `Done`."""
+        call = calls.stream(
+            question,
+            answers=answers,
+            k=k,
+            filters=filters,
+            min_confidence=min_confidence,
+            collection=collection,
+        )
+        retries = wire.Retries(self._retries, self._patience)
+        while True:
+            with (
+                wire.request_of(call) as request,
+                self._http.stream(**request) as response,
+            ):
+                if response.status_code == 200:
+                    yield from _events(response)
+                    return
+                response.read()
+                delay = retries.delay(call, response)
+                if delay is None:
+                    raise wire.error_in(response)
+            time.sleep(delay)
+
+    def wait(self, job: schemas.Job, *, seconds: float = 600.0) -> schemas.Job:
+        """Return a job when its documents are searchable; raise JobFailed, or TimeoutError."""
+        waiting = wire.Waiting(seconds=seconds)
+        while (pause := waiting.pause(job)) is not None:
+            time.sleep(pause)
+            job = self.job(job.id)
+        return job
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+
+def _events(response: httpx.Response) -> Generator[wire.Event, None, None]:
+    events = wire.Events()
+    for line in response.iter_lines():
+        event = events.take(line)
+        if event is not None:
+            yield event
+    if not events.done:
+        raise StreamEnded("The answer was cut off. Ask again.")
