@@ -11,7 +11,8 @@ from rag.api.readiness import Readiness, WarmUp
 from rag.api.service import Service
 from rag.api.tracing import Tracing, open_tracing
 from rag.api.worker import Worker
-from rag.bootstrap import build_home, build_parser
+from rag.bootstrap import build_home
+from rag.components import build_parser
 from rag.jobs import JobQueue, JobRunner, ingest
 from rag.labels import LabelFile
 from rag.memory import return_large_blocks

@@ -1,4 +1,7 @@
-"""The composition root: the only module that names implementations."""
+"""The composition root: homes, collections and the ways to ask and change them.
+
+Here and in `rag.components`, and nowhere else, implementations are named.
+"""
 
 import os
 import threading
@@ -6,37 +9,40 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from rag.answering import Answerer, Bounds
-from rag.catalog import Recipe, directory_of
+from rag.catalog import Recipe
 from rag.catalogs import Catalog, DatabaseCatalog, DirectoryCatalog, settings_of
-from rag.chunking import ChunkingOptions, chunk_document
+from rag.chunking import chunk_document
 from rag.chunks import Chunk
+from rag.components import (
+    build_parser,
+    chunking_options,
+    embedder_weights,
+    index_fingerprint,
+    open_embedder,
+    open_reader,
+)
 from rag.documents import Document
 from rag.embedding.embedder import Embedder
-from rag.embedding.passages import RECIPE, passage_text
+from rag.embedding.passages import passage_text
 from rag.embedding.tokens import Tokens
-from rag.embedding.weights import MINILM, Weights, find_weights
+from rag.embedding.weights import MINILM
 from rag.errors import SettingsError
 from rag.home import Engine, Home, Making
 from rag.indexing import Indexer
-from rag.reading.calibration import load_calibration
-from rag.reading.opening import open_window_reader
+from rag.promises import min_confidence
 from rag.reading.reader import Reader
 from rag.reindexing import Progress, reindex
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.sources.isolation import IsolatedParser
-from rag.sources.limits import Limits
 from rag.stages import stage
 from rag.store import Store
-from rag.thresholds import FILE, changed_since, load_threshold
 
 _OVERLAP_TOKENS: Final = 50
 
@@ -117,7 +123,11 @@ class Opening:
             lexical=LexicalIndex,
         )
         confidence = min_confidence(
-            settings, collection=collection, reader=reader, measuring=self._measuring
+            settings,
+            collection=collection,
+            reader=reader,
+            index=index_fingerprint(settings),
+            measuring=self._measuring,
         )
         return Engine(
             store=store,
@@ -138,7 +148,7 @@ class Opening:
                 embedder=embedder,
                 passage=partial(_passage, tokens=embedder.tokens),
                 chunk=partial(
-                    chunk_document, options=_chunking(settings), tokenizer=embedder.tokens
+                    chunk_document, options=chunking_options(settings), tokenizer=embedder.tokens
                 ),
             ),
         )
@@ -147,7 +157,7 @@ class Opening:
         """Return what a collection is made with, which loads its models."""
         settings = settings_of(self.catalog, self._settings, collection)
         embedder, reader = self._models_for(settings)
-        options = _chunking(settings)
+        options = chunking_options(settings)
         return Making(
             embedder=embedder.name,
             embedder_sha256=embedder.fingerprint,
@@ -171,7 +181,7 @@ class Opening:
 
     def _models_for(self, settings: Settings) -> tuple[Embedder, Reader]:
         """Return the models of a collection's settings, loaded once however many name them."""
-        key = _weights(settings.embedder).sha256
+        key = embedder_weights(settings.embedder).sha256
         with self._models_lock:
             if key not in self._models:
                 with stage("load_embedder"):
@@ -197,10 +207,10 @@ def create_collection(settings: Settings, name: str) -> None:
 
 
 def _create(kept: Catalog, settings: Settings, name: str) -> None:
-    weights = _weights(settings.embedder)
+    files = embedder_weights(settings.embedder)
     recipe = Recipe(
         # A path must not change its meaning with the directory that a command is called in.
-        embedder=MINILM if settings.embedder == MINILM else str(weights.directory),
+        embedder=MINILM if settings.embedder == MINILM else str(files.directory),
         chunk_tokens=settings.chunk_tokens,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -244,17 +254,6 @@ def collection_settings(settings: Settings, collection: str = DEFAULT_COLLECTION
         return settings_of(kept, settings, collection)
 
 
-def index_fingerprint(settings: Settings) -> str:
-    """Return what names all that the chunks and vectors made with the settings depend on."""
-    return "; ".join(
-        (
-            f"embedding model {_weights(settings.embedder).sha256}",
-            _chunking(settings).fingerprint,
-            f"passages embedded by rule {RECIPE}",
-        )
-    )
-
-
 def reindex_collection(
     settings: Settings, *, collection: str = DEFAULT_COLLECTION
 ) -> Iterator[Progress]:
@@ -270,86 +269,9 @@ def reindex_collection(
                 embedder=embedder,
                 passage=partial(_passage, tokens=embedder.tokens),
                 chunk=partial(
-                    chunk_document, options=_chunking(settings), tokenizer=embedder.tokens
+                    chunk_document, options=chunking_options(settings), tokenizer=embedder.tokens
                 ),
             )
-
-
-def build_parser(settings: Settings) -> IsolatedParser:
-    """Return what reads files within the settings' limits; has to be closed."""
-    return IsolatedParser(
-        Limits(
-            seconds=settings.parse_seconds,
-            memory=settings.parse_bytes,
-            characters=settings.parse_characters,
-            pages=settings.parse_pages,
-        )
-    )
-
-
-def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder, converted into the home at its first use."""
-    from rag.embedding.compiled import open_embedder as open_compiled  # noqa: PLC0415  (OpenVINO)
-
-    return open_compiled(
-        _weights(settings.embedder), cache=settings.model_cache, threads=settings.threads
-    )
-
-
-def open_reader(settings: Settings, *, embedder: Embedder) -> Reader:
-    """Return the reader that the settings name; raise ModelError where it cannot be used."""
-    if settings.reader == "sentence":
-        from rag.reading.sentence import SentenceReader  # noqa: PLC0415
-
-        calibration = resources.files("rag.reading") / "sentence-calibration.json"
-        with resources.as_file(calibration) as file:
-            return SentenceReader(embedder, calibration=load_calibration(file))
-    if settings.reader == "trained":
-        from rag.reading.onnx import OnnxReader  # noqa: PLC0415  (loads ONNX Runtime)
-
-        return OnnxReader(threads=settings.threads)
-    return open_window_reader(settings.reader, cache=settings.model_cache, threads=settings.threads)
-
-
-def threshold_file(settings: Settings, *, collection: str = DEFAULT_COLLECTION) -> Path:
-    """Return where a collection's threshold lies, if it has one."""
-    return directory_of(settings.home, collection) / FILE
-
-
-def min_confidence(
-    settings: Settings,
-    *,
-    collection: str = DEFAULT_COLLECTION,
-    reader: Reader,
-    measuring: bool = False,
-) -> float:
-    """Return the confidence from which on answers are given from a collection, by its settings.
-
-    The setting goes before the collection's threshold, and that before the reader's own. Raises
-    SettingsError where the threshold cannot keep its promise with this reader and index, unless
-    this is for `measuring`.
-    """
-    if settings.min_confidence is not None:
-        return settings.min_confidence
-    file = threshold_file(settings, collection=collection)
-    threshold = load_threshold(file)
-    if threshold is None:
-        return reader.calibration.min_confidence
-    changed = changed_since(
-        threshold,
-        reader=reader.name,
-        calibration=reader.calibration,
-        index=index_fingerprint(settings),
-    )
-    if not changed:
-        return threshold.min_confidence
-    if measuring:
-        return reader.calibration.min_confidence
-    raise SettingsError(
-        f"{file} promises that {threshold.precision:.0%} of the answers are right, which was "
-        f"measured with {'; '.join(changed)}. Measure again (rag eval run, then rag eval "
-        "threshold), or give the promise up: delete the file or set RAG_MIN_CONFIDENCE."
-    )
 
 
 def file_uri(path: Path, *, home: Path) -> str:
@@ -374,13 +296,3 @@ def _require_driver() -> None:
             "RAG_STORE names a database, but what talks to one is not installed: pip install "
             "'chapterverse[postgres]'."
         )
-
-
-@cache
-def _weights(embedder: str) -> Weights:
-    return find_weights(embedder)
-
-
-def _chunking(settings: Settings) -> ChunkingOptions:
-    overlap = min(_OVERLAP_TOKENS, settings.chunk_tokens // 2)
-    return ChunkingOptions(max_tokens=settings.chunk_tokens, overlap_tokens=overlap)

@@ -84,7 +84,7 @@ def delete(name: str, *, yes: bool, home: Path | None) -> None:
         kept = opened.delete(name)
     click.echo(
         f"Deleted {name}. Nothing is lost: it lies in {kept.place}. To have it back, "
-        f"{kept.way_back}. Restart what serves it."
+        f"{kept.way_back}. A running service knows it from its next request on."
     )
 
 

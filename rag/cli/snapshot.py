@@ -76,7 +76,7 @@ def restore(name: str, *, replace: bool, home: Path | None) -> None:
 
     settings = settings_for(home)
     moved = snapshots.restore(settings.home, name, replace=replace)
-    click.echo(f"Restored {name}. Restart what serves this index.")
+    click.echo(f"Restored {name}. A running service answers from it from its next request on.")
     for path in moved:
         click.echo(f"The index before it lies in {path}.")
 

@@ -41,15 +41,11 @@ def threshold(
     a reader or index for which it was not measured. Exit status 1, with nothing kept, says that no
     threshold reaches the target.
     """
-    from rag.bootstrap import (
-        collection_settings,
-        index_fingerprint,
-        open_embedder,
-        open_reader,
-        threshold_file,
-    )
+    from rag.bootstrap import collection_settings
+    from rag.components import index_fingerprint, open_embedder, open_reader
     from rag.eval.records import read_records, read_report
     from rag.eval.thresholds import candidates, choose, outcomes
+    from rag.promises import threshold_file
     from rag.thresholds import Threshold, changed_since, save_threshold
 
     measured = read_report(run).settings

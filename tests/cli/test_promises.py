@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rag.bootstrap import index_fingerprint, open_embedder, open_reader, threshold_file
 from rag.cli import main
+from rag.components import index_fingerprint, open_embedder, open_reader
 from rag.labels import read_labels
+from rag.promises import threshold_file
 from rag.settings import Settings, read_settings
 from rag.thresholds import calibration_sha256, load_threshold
 from rag.training.data import read_examples

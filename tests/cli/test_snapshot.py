@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import Result
 
-from rag.bootstrap import index_fingerprint
+from rag.components import index_fingerprint
 from rag.settings import read_settings
 from rag.store import SqliteStore
 from tests.fakes import make_document, ready
@@ -41,7 +41,7 @@ def test_a_snapshot_is_made_listed_verified_and_restored(rag: Rag, filled: Path)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "--replace" in refused.stderr
     restored = rag("snapshot", "restore", "a", "--replace", home=filled).stdout.splitlines()
-    assert restored[0] == "Restored a. Restart what serves this index."
+    assert restored[0] == "Restored a. A running service answers from it from its next request on."
     assert Path(restored[1].removeprefix("The index before it lies in ")[:-1]).is_dir()
     assert rag("documents", "list", home=filled).stdout == listed
 
