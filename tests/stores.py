@@ -7,7 +7,7 @@ a test starts.
 import hashlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 from rag.catalogs import Catalog, DatabaseCatalog, DirectoryCatalog
 from tests.postgres import ROLE, SUPERUSER, PostgresServer
@@ -46,6 +46,39 @@ def catalog_of(home: Path, *, max_documents: int | None = None) -> Catalog:
 
     server = Server(address(home), connections=4)
     return DatabaseCatalog(server, max_documents=max_documents)
+
+
+def bring_back(home: Path, *, kept: str, name: str) -> None:
+    """Undo a deletion, as what it told says; `kept` is the name that it gave."""
+    if in_files():
+        (home / kept).rename(home / "collections" / name)
+        return
+    number = int(kept.removeprefix("collection "))
+    _change(home, "UPDATE collections SET deleted = NULL WHERE collection = %s", number)
+
+
+def write_recipe(home: Path, name: str, content: str) -> None:
+    """Put another recipe in the place of a collection's own, or what is none."""
+    if in_files():
+        (home / "collections" / name / "collection.json").write_text(content)
+    else:
+        _change(home, "UPDATE collections SET recipe = %s WHERE name = %s", content, name)
+
+
+def damage(home: Path, name: str) -> None:
+    """Spoil what says of a collection which rows are its own."""
+    if in_files():
+        (home / "collections" / name / "store.sqlite").write_bytes(b"no database" * 1000)
+    else:
+        _change(home, "UPDATE collections SET content = '{}' WHERE name = %s", name)
+
+
+def _change(home: Path, statement: LiteralString, *values: object) -> None:
+    import psycopg
+
+    with psycopg.connect(_as_superuser(_name(home))) as connection:
+        connection.execute("SET search_path = chapterverse")
+        assert connection.execute(statement, values).rowcount == 1
 
 
 def _name(home: Path) -> str:
