@@ -49,7 +49,12 @@ def open_app(
 
 
 def open_service(settings: Settings) -> Service:
-    """Return a service that has loaded nothing yet: `Service.load` does, which takes seconds."""
+    """Return a service that has loaded nothing yet: `Service.load` does, which takes seconds.
+
+    With collections in a database each service has a home yet, and in it what is its own: uploads,
+    which it acknowledges before the database has them; feedback and keys, which do not need the
+    database to be there; thresholds, measured with its reader; models, converted for its machine.
+    """
     return_large_blocks()  # of uploads
     home = build_home(settings)
     try:

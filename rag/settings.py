@@ -26,11 +26,11 @@ class Settings:
     """What can be set, each by the environment variable `RAG_` and the field's name in capitals.
 
     `home` is the directory of the index and of all else that is kept. `store` is the address of a
-    PostgreSQL database (postgresql://...) that keeps the index instead, or empty. `models` is the
-    directory of converted models; None is one in `home`. `embedder` is "minilm" or the path of a
-    local sentence-transformers directory. `reader` is "trained" (the shipped one), "sentence"
-    (whole sentences, without training), or the path or hub id of a trained one, of this project or
-    a question answering checkpoint of transformers.
+    PostgreSQL database (postgresql://...) that keeps the index instead, or empty; the rest stays in
+    the home, as `rag.asgi` says. `models` is the directory of converted models; None is one in
+    `home`. `embedder` is "minilm" or the path of a local sentence-transformers directory. `reader`
+    is "trained" (the shipped one), "sentence" (whole sentences, without training), or the path or
+    hub id of a trained one, of this project or a question answering checkpoint of transformers.
     `min_confidence` (0 to 1) withholds answers below it; None takes the reader's own threshold.
     `chunk_tokens` bounds a chunk, in the embedder's tokens. `threads` is how many the models use.
     `queue` bounds how many requests may wait for the models, and how many uploads for their turn.
