@@ -38,8 +38,11 @@ from rag.indexing import Indexer
 from rag.promises import min_confidence
 from rag.reading.reader import Reader
 from rag.reindexing import Progress, reindex
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
+from rag.retrieval.rankings import Rankings
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.stored import StoredRankings
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.stages import stage
 from rag.store import Store
@@ -113,15 +116,9 @@ class Opening:
 
     def build_engine(self, collection: str, *, store: Store) -> Engine:
         """Return the ways to ask and change an open store."""
-        from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
-
         settings = settings_of(self.catalog, self._settings, collection)
         embedder, reader = self._models_for(settings)
-        retriever = Retriever(
-            embedder=embedder,
-            vectors=partial(FaissIndex, embedder.dim, threads=settings.threads),
-            lexical=LexicalIndex,
-        )
+        retriever = Retriever(embedder=embedder, rankings=_rankings(settings, dim=embedder.dim))
         confidence = min_confidence(
             settings,
             collection=collection,
@@ -195,6 +192,17 @@ class Opening:
                         reader = open_reader(settings, embedder=embedder)
                 self._models[key] = embedder, reader
             return self._models[key]
+
+
+def _rankings(settings: Settings, *, dim: int) -> Rankings:
+    """Return what a collection is searched by: the database that keeps it, or indexes in memory."""
+    if settings.store:
+        return StoredRankings()
+    from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
+
+    return HeldRankings(
+        vectors=partial(FaissIndex, dim, threads=settings.threads), lexical=LexicalIndex
+    )
 
 
 def create_collection(settings: Settings, name: str) -> None:

@@ -22,6 +22,7 @@ from rag.jobs import JobQueue, JobRunner, ingest
 from rag.labels import LabelFile
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.settings import DEFAULT_COLLECTION
@@ -80,7 +81,8 @@ class FakeOpening:
                 return embedder.embed_passages(texts)
 
         retriever = Retriever(
-            embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+            embedder=embedder,
+            rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
         )
         return Engine(
             store=store,

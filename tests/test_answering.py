@@ -16,6 +16,7 @@ from rag.errors import InvalidRequest
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.reader import Reader, Span
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Mode, Retriever
 from rag.store import Filters, SqliteStore, Store
@@ -60,7 +61,8 @@ def make_answerer(
     return Answerer(
         store,
         retriever=Retriever(
-            embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+            embedder=embedder,
+            rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
         ),
         reader=reader or SentenceReader(embedder, calibration=CALIBRATION),
         min_confidence=min_confidence,

@@ -12,6 +12,7 @@ import pytest
 
 from rag import snapshots
 from rag.errors import DamagedStore, InvalidRequest, NotFound, StoreError, StoreFull
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Hit, Retriever
 from rag.store import Filters, SqliteStore, Store
@@ -38,7 +39,8 @@ def answers(directory: Path) -> tuple[int, list[list[Hit]]]:
     """Return what a process that opens a collection anew finds for the questions."""
     store = SqliteStore(directory, fingerprint="f", create=False)
     retriever = Retriever(
-        embedder=FakeEmbedder(), vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+        embedder=FakeEmbedder(),
+        rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
     )
     with store.snapshot() as snapshot:
         hits = [retriever.retrieve(snapshot, q, k=9, filters=Filters()) for q in QUESTIONS]

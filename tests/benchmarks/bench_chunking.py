@@ -43,6 +43,7 @@ from rag.eval.examples import Context, Example
 from rag.eval.loading import read_examples
 from rag.metrics.intervals import Figure, bootstrap, mean
 from rag.metrics.ranking import recall_at, reciprocal_rank_at
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Mode, Retriever
 from rag.sentences import sentence_spans
@@ -267,8 +268,9 @@ def measure(
     whole = sum(any(holds(chunk, p) for chunk in chunks[p.document]) for p in places)
     retriever = Retriever(
         embedder=embedder,
-        vectors=partial(FaissIndex, embedder.dim, threads=THREADS),
-        lexical=LexicalIndex,
+        rankings=HeldRankings(
+            vectors=partial(FaissIndex, embedder.dim, threads=THREADS), lexical=LexicalIndex
+        ),
     )
     with tempfile.TemporaryDirectory() as directory:
         store = SqliteStore(Path(directory), fingerprint="benchmark")

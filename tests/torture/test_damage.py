@@ -19,6 +19,7 @@ from rag.derived import Derivation, open_derived
 from rag.errors import DamagedStore, RagError
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.store import SqliteStore, Store
@@ -138,7 +139,10 @@ def contents(home: Path, *, name: str) -> object:
 
 def make_answerer(store: Store) -> Answerer:
     embedder = FakeEmbedder()
-    retriever = Retriever(embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
+    retriever = Retriever(
+        embedder=embedder,
+        rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
+    )
     reader = SentenceReader(embedder, calibration=CALIBRATION)
     return Answerer(store, retriever=retriever, reader=reader)
 

@@ -15,6 +15,7 @@ import pytest
 from rag.answering import Answered, Answerer
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.store import SqliteStore, Store
@@ -66,7 +67,8 @@ def publish(store: Store) -> None:
 def make_answerer(store: Store) -> Answerer:
     embedder = FakeEmbedder()
     retriever = Retriever(
-        embedder=embedder, vectors=lambda: FaissIndex(DIM, threads=1), lexical=LexicalIndex
+        embedder=embedder,
+        rankings=HeldRankings(vectors=lambda: FaissIndex(DIM, threads=1), lexical=LexicalIndex),
     )
     reader = SentenceReader(embedder, calibration=CALIBRATION)
     return Answerer(store, retriever=retriever, reader=reader)

@@ -5,7 +5,7 @@ Rows, checksums and generations are those of the store in a file: `rag.store.tab
 have in common.
 """
 
-from rag.store.postgres.migrating import migrate
+from rag.store.postgres.preparing import migrate
 from rag.store.postgres.server import Server
 from rag.store.postgres.store import PostgresStore
 

@@ -10,15 +10,20 @@ from rag.store.checksums import checksum
 from rag.store.postgres.server import Connection, Server
 from rag.store.records import bindable
 from rag.store.schema import Meta
+from rag.words import RECIPE
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection's row, its columns in order; `recipe` is the caller's own text."""
+    """A collection's row, its columns in order; `recipe` is the caller's own text.
+
+    `search_recipe` is what its rows for searches were made by.
+    """
 
     number: int
     recipe: str | None
     updated: datetime
+    search_recipe: str | None
 
 
 def names(server: Server) -> list[str]:
@@ -58,9 +63,9 @@ def make(
             connection.execute("LOCK TABLE collections IN SHARE ROW EXCLUSIVE MODE")
             _require_place(connection, name, limit)
         connection.execute(
-            "INSERT INTO collections (name, recipe, content, checksum) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (name) WHERE deleted IS NULL DO NOTHING",
-            (name, recipe, content, checksum((content,))),
+            "INSERT INTO collections (name, recipe, content, checksum, search_recipe) "
+            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (name) WHERE deleted IS NULL DO NOTHING",
+            (name, recipe, content, checksum((content,)), RECIPE),
         )
 
 
@@ -93,7 +98,8 @@ def remove(server: Server, name: str) -> int | None:
 
 def _find(connection: Connection, name: str) -> Collection | None:
     row = connection.execute(
-        "SELECT collection, recipe, updated FROM collections WHERE name = %s AND deleted IS NULL",
+        "SELECT collection, recipe, updated, search_recipe FROM collections "
+        "WHERE name = %s AND deleted IS NULL",
         (bindable(name),),
     ).fetchone()
     return None if row is None else Collection(*row)

@@ -11,6 +11,7 @@ from psycopg import pq
 from psycopg_pool import ConnectionPool
 
 from rag.errors import StoreError
+from rag.store.postgres import halfvectors
 from rag.store.postgres.migrating import SCHEMA, require_usable
 from rag.store.postgres.translating import ConnectionLost, checked, place_of, translated
 
@@ -19,6 +20,13 @@ _WAIT_SECONDS: Final = 10
 _CONNECT_SECONDS: Final = 5
 # A read or write takes milliseconds; what takes this long is stuck. The first bounds a statement,
 # the second the wait for another writer, the third how long whoever died keeps a generation.
+_SEARCH: Final = {
+    # A graph that was walked without enough results is walked on, in order of the distances.
+    "hnsw.iterative_scan": "strict_order",
+    # How many candidates a walk keeps: more find more of the nearest and take longer.
+    "hnsw.ef_search": "200",
+    "hnsw.max_scan_tuples": "40000",
+}
 _SESSION: Final = f"""
 SET search_path = {SCHEMA}, public;
 SET client_encoding = 'UTF8';
@@ -56,6 +64,9 @@ class Server:
         ):
             require_usable(connection, place=self.place)
             _warn_of_exempt_role(connection, self.place)
+            _configure(connection)
+            _require_search(connection, self.place)
+        self._url: Final = checked(url)
         self._pool: Final = ConnectionPool(
             checked(url),
             kwargs={"autocommit": True, "connect_timeout": _CONNECT_SECONDS},
@@ -109,6 +120,19 @@ class Server:
         with translated(self.place, _UNREADABLE), self._pool.connection() as connection:
             yield connection
 
+    @contextmanager
+    def maintaining(self) -> Iterator[Connection]:
+        """Hold a connection of its own, without limits of time, each statement a transaction."""
+        with (
+            translated(self.place, _UNCHANGED),
+            psycopg.connect(
+                self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS
+            ) as connection,
+        ):
+            _configure(connection)
+            connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+            yield connection
+
     def _settle(self, transaction: str, error: psycopg.OperationalError) -> None:
         """Find out what became of a transaction whose commit was sent but not acknowledged.
 
@@ -153,6 +177,9 @@ def _roll_back(connection: Connection) -> None:
 
 def _configure(connection: Connection) -> None:
     connection.execute(_SESSION)
+    halfvectors.register(connection)
+    for name, value in _SEARCH.items():
+        connection.execute(f"SET {name} = '{value}'")
 
 
 def _enter(connection: Connection, collection: int, *, numbered: bool = False) -> str:
@@ -163,6 +190,19 @@ def _enter(connection: Connection, collection: int, *, numbered: bool = False) -
         (str(collection),),
     ).fetchone()
     return str(row[1]) if row else ""
+
+
+def _require_search(connection: Connection, place: str) -> None:
+    """Raise StoreError unless the server has taken how graphs are to be walked."""
+    # With pgvector not loaded any setting of its prefix would be taken.
+    connection.execute("SELECT '[1]'::halfvec")
+    for name, value in _SEARCH.items():
+        row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+        if row is None or row[0] != value:
+            raise StoreError(
+                f"The database at {place} does not take {name} = {value}. Update pgvector on the "
+                "server."
+            )
 
 
 def _warn_of_exempt_role(connection: Connection, place: str) -> None:

@@ -7,11 +7,12 @@ from typing import Final
 from rag.errors import NotFound, StaleIndex, StoreError
 from rag.store import changing, staging
 from rag.store.postgres import collections as catalog
+from rag.store.postgres.searching import PostgresSnapshot
 from rag.store.postgres.server import Connection, Server
 from rag.store.postgres.tables import PostgresTables
 from rag.store.records import NewDocument
 from rag.store.schema import Meta, differing, read_meta
-from rag.store.snapshot import TableSnapshot
+from rag.words import RECIPE
 
 
 class PostgresStore:
@@ -47,6 +48,11 @@ class PostgresStore:
             found = catalog.find(server, collection)
             if found is None:
                 raise StoreError(f"The index at {self.place} was deleted as it was made.")
+        if found.search_recipe != RECIPE:
+            raise StoreError(
+                f"The index at {self.place} was not written for searches of this version. Run rag "
+                "store migrate."
+            )
         self._collection: Final = found.number
         with self._reading() as (_, meta):
             if fingerprint is not None and meta.fingerprint != fingerprint:
@@ -78,11 +84,11 @@ class PostgresStore:
         """Nothing is held: the connections are the server's."""
 
     @contextmanager
-    def snapshot(self) -> Iterator[TableSnapshot]:
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
         """Hold the present generation for reading."""
         with self._reading() as (tables, meta):
             self._require_fingerprint(meta)
-            yield TableSnapshot(tables, meta)
+            yield PostgresSnapshot(tables, meta)
 
     def tables(
         self, *, writing: bool = False
@@ -134,6 +140,7 @@ class PostgresStore:
             self._tables(connection, writing=True) as tables,
         ):
             yield tables, read_meta(tables)
+            tables.flush()
 
     @contextmanager
     def _tables(self, connection: Connection, *, writing: bool) -> Iterator[PostgresTables]:

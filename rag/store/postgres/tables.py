@@ -9,12 +9,15 @@ from typing import Any, Final
 from rag.errors import DamagedStore, StoreError
 from rag.store.checksums import Value
 from rag.store.filtering import folded
+from rag.store.postgres.filling import Filling
 from rag.store.postgres.server import Connection
 from rag.store.postgres.translating import damaged
 from rag.store.records import Filters, bindable
 from rag.store.tables import COLUMNS, Row
 
 _ROWS: Final = 500
+# The tables whose rows are searched.
+_SEARCHED: Final = ("chunks", "staged_chunks")
 # Kept beside what they are made of, because the server folds letters by other rules than we do.
 _FOLDED: Final = ("folded_uri", "folded_title")
 _URI: Final = COLUMNS["documents"].index("uri")
@@ -34,6 +37,7 @@ class PostgresTables:
         self._collection: Final = collection
         self._place: Final = place
         self._writing: Final = writing
+        self._filling: Final = Filling(connection, collection=collection)
         self._cursors = 0
         self._ended = False
 
@@ -41,6 +45,21 @@ class PostgresTables:
     def place(self) -> str:
         """The database and the collection's name."""
         return self._place
+
+    @property
+    def collection(self) -> int:
+        """The number of the collection."""
+        return self._collection
+
+    def query(self, statement: str, values: tuple[Any, ...]) -> list[Row]:
+        """Return the rows of a query of our own tables, which names the collection itself."""
+        # A plan that holds for all values would pass over the index of one collection.
+        found = self._open().execute(statement, values, prepare=False, binary=True)
+        return found.fetchall()
+
+    def flush(self) -> None:
+        """Write what searches need of the chunks that were added."""
+        self._filling.flush()
 
     def end(self) -> None:
         """Refuse from now on: the connection is another's."""
@@ -83,7 +102,10 @@ class PostgresTables:
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Insert rows."""
         columns = COLUMNS[table]
+        if table in _SEARCHED:
+            self._filling.add(rows, staged=table != "chunks")
         if table == "documents":
+            self._filling.know(rows)
             columns += _FOLDED
             rows = [(*row, *_folded(row)) for row in rows]
         marks = ", ".join(["%s"] * (len(columns) + 1))
@@ -94,6 +116,8 @@ class PostgresTables:
 
     def delete(self, table: str, condition: str, values: tuple[Value, ...] = ()) -> int:
         """Delete the rows that meet a condition and return how many there were."""
+        if table in _SEARCHED:
+            self._filling.remove(_marked(condition), values, staged=table != "chunks")
         return self._change(
             f"DELETE FROM {table} WHERE collection = %s AND ({condition})",  # noqa: S608
             values,
@@ -156,15 +180,17 @@ class PostgresTables:
 
     def clear_staged(self) -> None:
         """Delete all that is staged."""
-        self.delete("staged_documents", "TRUE")
-        self.delete("staged_chunks", "TRUE")
+        self._filling.clear_staged()
+        for table in ("staged_documents", "staged_chunks"):
+            self._change(f"DELETE FROM {table} WHERE collection = %s", ())  # noqa: S608
 
     def publish_staged(self) -> None:
         """Put the staged chunks in the place of all others, and forget all changes."""
         columns = f"collection, {', '.join(COLUMNS['chunks'])}"
         # All passages in one statement, which may well take longer than any other.
         self._open().execute("SET LOCAL statement_timeout = 0")
-        self.delete("chunks", "TRUE")
+        self._filling.publish_staged()
+        self._change("DELETE FROM chunks WHERE collection = %s", ())
         self._change(
             f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged_chunks "  # noqa: S608
             "WHERE collection = %s",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rag.documents import Document
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
 from rag.store import Filters, Store, StoredVersion
@@ -57,11 +58,12 @@ class History:
             built.append(1)
             return ExactIndex(DIM)
 
-        retriever = Retriever(embedder=FakeEmbedder(), vectors=vectors, lexical=LexicalIndex)
+        rankings = HeldRankings(vectors=vectors, lexical=LexicalIndex)
+        retriever = Retriever(embedder=FakeEmbedder(), rankings=rankings)
         for n in range(2):
             store.put(ready(make_document(f"cat {n}", uri=f"file:{n}")))
         with store.snapshot() as snapshot:
-            retriever.catch_up(snapshot)
+            rankings.catch_up(snapshot)
         before = len(built)
         for n in range(2, 12):
             store.put(ready(make_document(f"cat {n}", uri=f"file:{n % 4}")))
@@ -71,7 +73,7 @@ class History:
         assert len(built) == before + 1
         store.put(ready(make_document("cat 12", uri="file:0")))
         with store.snapshot() as snapshot:
-            retriever.catch_up(snapshot)
+            rankings.catch_up(snapshot)
         assert len(built) == before + 1
 
     def test_replaced_and_deleted_versions_are_remembered(self, store: Store) -> None:

@@ -1,0 +1,169 @@
+"""What the database finds, against indexes in memory over the same snapshot."""
+
+import random
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+import pytest
+
+from rag.documents import Section
+from rag.retrieval.held import HeldRankings
+from rag.retrieval.lexical import LexicalIndex
+from rag.retrieval.rankings import Search
+from rag.retrieval.retriever import Retriever
+from rag.retrieval.stored import StoredRankings
+from rag.store import Filters, NewDocument, Snapshot
+from rag.store.postgres import PostgresStore, Server
+from tests.fakes import DIM, FakeEmbedder, make_document, ready
+from vectors import ExactIndex
+
+_NUMBERS = count()
+WORDS = ["cat", "dog", "bird", "fish", "cow", "hen", "pig", "fox", "bear", "wolf", "frog", "newt"]
+QUESTIONS = ["cat dog", "What does the fox eat?", "bear cat bear", "newt frog wolf pig", "unknown"]
+FILTERS = [
+    Filters(),
+    Filters(media_types=("text/html",)),
+    Filters(published_from="2021-01-01", published_to="2022-12-31"),
+    Filters(media_types=("text/plain",), metadata=(("author", "bob"),)),
+    Filters(metadata=(("author", "nobody"),)),
+]
+
+
+@pytest.fixture
+def store(server: Server) -> Iterator[PostgresStore]:
+    opened = PostgresStore(server, f"search-{next(_NUMBERS)}", fingerprint="f")
+    yield opened
+    opened.close()
+
+
+def new_document(rng: random.Random, number: int) -> NewDocument:
+    """Return one of random words: of two media types, four years and two authors."""
+    text = "\n".join(" ".join(rng.choices(WORDS, k=rng.randint(1, 12))) for _ in range(4))
+    half = text.index("\n") + 1
+    document = make_document(
+        text,
+        uri=f"file:{number}",
+        title=" ".join(rng.choices(WORDS, k=rng.randint(0, 3))),
+        media_type=("text/plain", "text/html")[number % 2],
+        published=f"{2020 + number % 4}-01-01",
+        metadata={"author": ("ann", "bob")[number % 3 == 0]},
+        sections=[
+            Section(start=0, end=half, path=()),
+            Section(start=half, end=len(text), path=(rng.choice(WORDS), "cat cat")),
+        ],
+    )
+    (new,) = ready(document)
+    return new
+
+
+def rechunk(store: PostgresStore, rng: random.Random, *, fingerprint: str) -> None:
+    """Give every document the passages that it has, and one more, under other ids."""
+    missing = store.begin_rechunking(fingerprint)
+    rng.shuffle(missing)
+    while missing:
+        some, missing = missing[:3], missing[3:]
+        with store.snapshot() as snapshot:
+            documents = [snapshot.document(id_) for id_ in some]
+            generation = snapshot.generation
+        new = [
+            NewDocument(
+                document=each.document,
+                chunks=[*each.chunks, each.chunks[0]],
+                vectors=np.concatenate([each.vectors, each.vectors[:1]]),
+            )
+            for each in ready(*documents)
+        ]
+        store.stage(new, fingerprint=fingerprint, generation=generation)
+    assert store.publish_staged(fingerprint) is not None
+
+
+def held_rankings() -> HeldRankings:
+    return HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
+
+
+def everything(snapshot: Snapshot) -> np.ndarray:
+    return snapshot.chunk_ids(snapshot.matching(Filters()))
+
+
+def assert_same(stored: Search, held: Search, ids: np.ndarray) -> None:
+    """Every list and score is the same to the last bit."""
+    others = np.append(ids, [ids.max(initial=0) + 1, 0])
+    for question in QUESTIONS:
+        vector = FakeEmbedder().embed_question(question)
+        for k in (7, 1000):
+            assert stored.nearest(vector, k) == held.nearest(vector, k)
+        found, expected = stored.relevance(question), held.relevance(question)
+        for k in (1, 7, 1000):
+            assert found.best(k) == expected.best(k)
+        assert found.of(others).tolist() == expected.of(others).tolist()
+    assert stored.similarities(vector, ids) == held.similarities(vector, ids)
+
+
+def assert_agrees(snapshot: Snapshot, held: HeldRankings) -> None:
+    """Whatever the filters are, both rankings find the same, and so do whole retrievers."""
+    stored = StoredRankings()
+    ids = everything(snapshot)
+    for filters in FILTERS:
+        assert_same(stored.search(snapshot, filters), held.search(snapshot, filters), ids)
+        hits = [
+            Retriever(embedder=FakeEmbedder(), rankings=rankings).retrieve(
+                snapshot, QUESTIONS[3], k=9, filters=filters
+            )
+            for rankings in (stored, held)
+        ]
+        assert hits[0] == hits[1]
+
+
+@pytest.fixture(params=["usual", "small"])
+def _limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that few passages stay below, or go beyond everywhere."""
+    if request.param == "small":
+        monkeypatch.setattr("rag.store.postgres.segments._CLASSES", (5, 9, 40))
+        monkeypatch.setattr("rag.store.postgres.segments._FANOUT", 2)
+        monkeypatch.setattr("rag.store.postgres.segments.LARGEST", 50)
+        monkeypatch.setattr("rag.store.postgres.searching._SPARE", 1)
+        monkeypatch.setattr("rag.retrieval.stored._NARROW", 20)
+        monkeypatch.setattr("rag.retrieval.stored._TRIED", 3)
+
+
+@pytest.mark.usefixtures("_limits")
+@pytest.mark.parametrize("seed", range(2))
+def test_both_rankings_are_those_of_indexes_in_memory(store: PostgresStore, seed: int) -> None:
+    """After every write: ids, order and scores equal, with every filter.
+
+    Writes are of several documents or one, new or replaced, also twice in one write; deletions; and
+    new passages for all documents.
+    """
+    rng = random.Random(seed)
+    held = held_rankings()
+    present: set[str] = set()
+    for step in range(10):
+        action = rng.random()
+        if present and action < 0.3:
+            gone = present.pop()
+            store.delete(gone)
+        elif step == 7:
+            rechunk(store, rng, fingerprint=f"f{seed}")
+        else:
+            new = [new_document(rng, rng.randint(0, 30)) for _ in range(rng.choice((1, 2, 20)))]
+            store.put(new)
+            present |= {each.document.id for each in new}
+        if step in (3, 6, 9):
+            with store.snapshot() as snapshot:
+                assert_agrees(snapshot, held)
+
+
+def test_nothing_is_found_where_nothing_is(store: PostgresStore) -> None:
+    """An empty collection has no hits, nor has one of which all was deleted."""
+    stored = StoredRankings()
+    vector = FakeEmbedder().embed_question("cat")
+    for _ in range(2):
+        with store.snapshot() as snapshot:
+            search = stored.search(snapshot, Filters())
+            assert search.nearest(vector, 5) == []
+            assert search.relevance("cat").best(5) == []
+            assert search.relevance("cat").of(np.array([1])).tolist() == [0.0]
+        (document,) = [make_document("a cat")]
+        store.put(ready(document))
+        store.delete(document.id)
