@@ -6,6 +6,7 @@ a test starts.
 
 import hashlib
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Final, LiteralString
 
@@ -46,6 +47,12 @@ def catalog_of(home: Path, *, max_documents: int | None = None) -> Catalog:
 
     server = Server(address(home), connections=4)
     return DatabaseCatalog(server, max_documents=max_documents)
+
+
+def names(home: Path) -> list[str]:
+    """Return the names of a home's collections, ascending."""
+    with closing(catalog_of(home)) as catalog:
+        return catalog.names()
 
 
 def bring_back(home: Path, *, kept: str, name: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rag.cli import main
+from tests import stores
 
 COMMAND: Final = [sys.executable, "-m", "rag.cli"]
 
@@ -18,7 +19,7 @@ COMMAND: Final = [sys.executable, "-m", "rag.cli"]
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """Return the environment of a command over a home, without the settings of who runs tests."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("RAG_")}
-    return own | {"RAG_HOME": str(home)} | settings
+    return own | {"RAG_HOME": str(home), "RAG_STORE": stores.address(home)} | settings
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def rag() -> Callable[..., Result]:
         result = CliRunner().invoke(
             main,
             [str(argument) for argument in arguments],
-            env={"RAG_HOME": str(home), **settings},
+            env={"RAG_HOME": str(home), "RAG_STORE": stores.address(home), **settings},
         )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
