@@ -48,6 +48,7 @@ from rag.stages import stage
 from rag.store import Store
 
 _OVERLAP_TOKENS: Final = 50
+_STANDBY_SECONDS: Final = 1
 
 
 @contextmanager
@@ -239,9 +240,16 @@ def open_catalog(settings: Settings) -> Catalog:
             max_documents=settings.max_documents,
         )
     _require_driver()
-    from rag.store.postgres import Server  # noqa: PLC0415  (loads psycopg)
+    from rag.store.postgres import Server, Standby  # noqa: PLC0415  (loads psycopg)
 
-    return DatabaseCatalog(Server(settings.store), max_documents=settings.max_documents)
+    standby = None
+    if settings.store_read:
+        # Not waited for: what it does not give at once the primary does.
+        reading = Server(settings.store_read, primary=False, wait_seconds=_STANDBY_SECONDS)
+        standby = Standby(reading, lag_seconds=settings.store_read_lag)
+    return DatabaseCatalog(
+        Server(settings.store), max_documents=settings.max_documents, standby=standby
+    )
 
 
 def migrate_store(settings: Settings) -> list[str]:
@@ -254,6 +262,25 @@ def migrate_store(settings: Settings) -> list[str]:
     from rag.store.postgres import migrate  # noqa: PLC0415  (loads psycopg)
 
     return migrate(settings.store)
+
+
+def build_graph(settings: Settings, *, collection: str, memory: int, workers: int) -> int:
+    """Build the graph of a collection in the settings' database; return how many chunks it has.
+
+    `memory` is bytes; `workers` are processes of the server beside the first one.
+    """
+    with closing(open_catalog(settings)) as kept:
+        kept.require(collection)
+        if not settings.store:
+            raise SettingsError(
+                "RAG_STORE names no database, so a service builds its graph in memory by itself."
+            )
+        from rag.store.postgres import Building, PostgresStore  # noqa: PLC0415  (loads psycopg)
+
+        with closing(kept.open_store(collection, fingerprint=None)) as store:
+            if not isinstance(store, PostgresStore):
+                raise TypeError(f"{type(store).__name__} is no store in a database")
+            return store.build_graph(Building(memory=memory, workers=workers))
 
 
 def collection_settings(settings: Settings, collection: str = DEFAULT_COLLECTION) -> Settings:

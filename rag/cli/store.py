@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rag.cli.options import settings_for
-from rag.settings import Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 
 @click.group()
@@ -26,6 +26,36 @@ def migrate() -> None:
 
     taken = migrate_store(settings_for(None))
     click.echo(f"Done: {', '.join(taken)}." if taken else "The tables are up to date.")
+
+
+@store.command()
+@click.argument("collection", default=DEFAULT_COLLECTION)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=64),
+    default=1024,
+    show_default=True,
+    help="Megabytes that the server may take for it; for 1,000,000 passages 2,048.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Processes of the server beside the first one.",
+)
+def index(collection: str, *, memory: int, workers: int) -> None:
+    """Build the graph that finds near passages of a COLLECTION without comparing all of them.
+
+    Worth it from some 100,000 passages on. Searches and writes go on meanwhile, and from then on
+    writes keep it up to date. A large load is quicker before it than after it.
+    """
+    from rag.bootstrap import build_graph
+
+    passages = build_graph(
+        settings_for(None), collection=collection, memory=memory << 20, workers=workers
+    )
+    click.echo(f"Built: {passages} passages of {collection} are in the graph.")
 
 
 @store.command()

@@ -29,10 +29,10 @@ def begin(tables: Tables, meta: Meta, fingerprint: str) -> list[str]:
     if meta.staging != fingerprint:
         tables.clear_staged()
         write_meta(tables, replace(meta, staging=None if present else fingerprint))
-    return [] if present else _unstaged(tables)
+    return [] if present else unstaged(tables)
 
 
-def _unstaged(tables: Tables) -> list[str]:
+def unstaged(tables: Tables) -> list[str]:
     """Return the ids of the documents whose chunks are still to be staged."""
     staged: dict[str, int] = dict(
         tables.select("staged_documents", columns=("document", "generation"))
@@ -92,7 +92,7 @@ def publish(tables: Tables, meta: Meta, fingerprint: str) -> int | None:
         raise StoreError(
             f"The index at {tables.place} is being rebuilt for other settings by another command."
         )
-    if _unstaged(tables):
+    if unstaged(tables):
         return None
     known = {head.id: head for head in heads(tables)}
     _unstage(tables, [row for row in tables.select("staged_documents") if row[0] not in known])

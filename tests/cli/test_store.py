@@ -32,7 +32,7 @@ def test_a_database_is_prepared_filled_and_listed(
     assert "Run rag store migrate" in refused.output
 
     monkeypatch.setenv("RAG_STORE", url)
-    assert run("store", "migrate").output == "Done: collections.\n"
+    assert run("store", "migrate").output == "Done: collections, search, writes.\n"
     assert run("store", "migrate").output == "The tables are up to date.\n"
     for _ in range(2):
         copied = run("store", "copy", str(tmp_path / "home"), url)

@@ -2,19 +2,21 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 
 from rag.documents import Section
+from rag.errors import DamagedStore, StoreError
 from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.rankings import Search
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.stored import StoredRankings
 from rag.store import Filters, NewDocument, Snapshot
-from rag.store.postgres import PostgresStore, Server
+from rag.store.postgres import PostgresStore, Server, migrate
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
 
@@ -152,6 +154,7 @@ def test_both_rankings_are_those_of_indexes_in_memory(store: PostgresStore, seed
         if step in (3, 6, 9):
             with store.snapshot() as snapshot:
                 assert_agrees(snapshot, held)
+                snapshot.verify()
 
 
 def test_nothing_is_found_where_nothing_is(store: PostgresStore) -> None:
@@ -167,3 +170,149 @@ def test_nothing_is_found_where_nothing_is(store: PostgresStore) -> None:
         (document,) = [make_document("a cat")]
         store.put(ready(document))
         store.delete(document.id)
+
+
+def test_what_another_store_writes_is_found_at_once(server: Server) -> None:
+    """Of two stores of a collection each finds what the other put, and not what it deleted."""
+    name = f"search-{next(_NUMBERS)}"
+    one, other = (PostgresStore(server, name, fingerprint="f") for _ in range(2))
+    stored = StoredRankings()
+
+    def texts(store: PostgresStore) -> list[list[str]]:
+        retriever = Retriever(embedder=FakeEmbedder(), rankings=stored)
+        with store.snapshot() as snapshot:
+            return [
+                sorted(
+                    hit.chunk.text
+                    for hit in retriever.retrieve(
+                        snapshot, "cat", k=9, filters=Filters(), mode=mode
+                    )
+                )
+                for mode in ("dense", "lexical")
+            ]
+
+    for number in range(3):
+        writer, reader = (one, other) if number % 2 else (other, one)
+        writer.put(ready(make_document(f"cat {number}", uri=f"file:{number}")))
+        expected = [f"cat {each}" for each in range(number + 1)]
+        assert texts(reader) == texts(writer) == [expected, expected]
+    one.delete(make_document("", uri="file:1").id)
+    assert texts(other) == [["cat 0", "cat 2"]] * 2
+
+
+def test_a_snapshot_is_searched_as_it_was(store: PostgresStore) -> None:
+    """What is written while a snapshot is held changes nothing of what is found in it."""
+    rng = random.Random(3)
+    store.put([new_document(rng, number) for number in range(12)])
+    vector = FakeEmbedder().embed_question("cat dog")
+    with store.snapshot() as snapshot:
+        search = StoredRankings().search(snapshot, Filters())
+
+        def found() -> tuple[object, object]:
+            return search.nearest(vector, 9), search.relevance("cat dog").best(9)
+
+        before = found()
+        store.put([new_document(rng, number) for number in range(8)])
+        store.delete(new_document(rng, 9).document.id)
+        assert found() == before
+    with store.snapshot() as snapshot:
+        search = StoredRankings().search(snapshot, Filters())
+        assert found() != before
+
+
+def test_a_database_that_keeps_nothing_for_searches_is_filled(
+    server: Server, database: str
+) -> None:
+    """A collection of an older version is refused until it was migrated; then it is searched."""
+    name = f"search-{next(_NUMBERS)}"
+    store = PostgresStore(server, name, fingerprint="f")
+    rng = random.Random(6)
+    store.put([new_document(rng, number) for number in range(9)])
+    store.delete(new_document(rng, 2).document.id)
+    store.begin_rechunking("g")
+    with store.snapshot() as snapshot:
+        generation = snapshot.generation
+        documents = [snapshot.document(id_) for id_ in snapshot.matching(Filters())]
+    store.stage(ready(*documents[:4]), fingerprint="g", generation=generation)
+    with server.writing(store._collection) as connection:
+        for table in ("entries", "staged_entries", "segments", "postings", "dead"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608  (this collection's own rows)
+        connection.execute(
+            "UPDATE collections SET search_recipe = NULL WHERE collection = %s",
+            (store._collection,),
+        )
+    with pytest.raises(StoreError, match="Run rag store migrate"):
+        PostgresStore(server, name, fingerprint="f")
+    assert migrate(database) == [f"search of {name}"]
+    assert migrate(database) == []
+    with PostgresStore(server, name, fingerprint="f").snapshot() as snapshot:
+        assert_agrees(snapshot, held_rankings())
+    store.stage(ready(*documents[4:]), fingerprint="g", generation=generation)
+    store.publish_staged("g")
+    with store.snapshot() as snapshot:
+        assert_agrees(snapshot, held_rankings())
+
+
+def test_words_that_are_not_those_of_the_passages_are_damage(
+    store: PostgresStore, server: Server
+) -> None:
+    """Where a part of the inverted index is lost no question is answered without it."""
+    store.put(ready(make_document("one cat\ntwo dogs")))
+    store.put(ready(make_document("a fish", uri="file:b")))
+    with server.writing(store._collection) as connection:
+        connection.execute("DELETE FROM segments WHERE segment = 1")
+    with store.snapshot() as snapshot:
+        search = StoredRankings().search(snapshot, Filters())
+        with pytest.raises(DamagedStore, match="words of passages are missing"):
+            search.relevance("fish")
+
+
+def test_a_vector_that_was_altered_is_damage(store: PostgresStore, server: Server) -> None:
+    """Scores come from verified rows: one that is not as it was written answers nothing."""
+    store.put(ready(make_document("one cat\ntwo dogs")))
+    with server.writing(store._collection) as connection:
+        connection.execute("UPDATE chunks SET vector = set_byte(vector, 2, 7) WHERE id = 2")
+    with store.snapshot() as snapshot:
+        search = StoredRankings().search(snapshot, Filters())
+        with pytest.raises(DamagedStore, match="the passage 2 is not as it was written"):
+            search.nearest(FakeEmbedder().embed_question("cat"), 2)
+
+
+def test_numbers_beyond_those_of_16_bits_are_refused(store: PostgresStore) -> None:
+    """A vector that cannot be nominated is not stored; one at the border is found."""
+    (new,) = ready(make_document("one cat"))
+    with pytest.raises(ValueError, match="no number beyond 65504"):
+        store.put([replace(new, vectors=new.vectors * 0 + 65505)])
+    large = np.zeros_like(new.vectors)
+    large[0, 3] = 65504
+    store.put([replace(new, vectors=large)])
+    with store.snapshot() as snapshot:
+        search = StoredRankings().search(snapshot, Filters())
+        assert search.nearest(large[0], 1) == [(1, 65504.0**2)]
+
+
+ALTERED = {
+    "embedding": "UPDATE entries SET embedding = embedding * embedding WHERE id = 2",
+    "length": "UPDATE entries SET text_words = text_words + 1 WHERE id = 2",
+    "document": "UPDATE entries SET document = 7 WHERE id = 2",
+    "lost-entry": "DELETE FROM entries WHERE id = 2",
+    "other-stem": "UPDATE postings SET stem = 'cow' WHERE stem = 'cat'",
+    "lost-stem": "DELETE FROM postings WHERE stem = 'cat'",
+    "other-frequency": "UPDATE postings SET text = set_byte(text, 2, 5) WHERE stem = 'cat'",
+    "other-length": "UPDATE postings SET text = set_byte(text, 3, 5) WHERE stem = 'cat'",
+    "other-row": "UPDATE postings SET text = set_byte(text, 0, 1) WHERE stem = 'cat'",
+}
+
+
+@pytest.mark.parametrize("statement", ALTERED.values(), ids=ALTERED.keys())
+def test_whatever_is_altered_of_what_searches_use_is_noticed(
+    store: PostgresStore, server: Server, statement: str
+) -> None:
+    """A check of everything finds each change of entries and words."""
+    store.put(ready(make_document("one cat\ntwo dogs")))
+    with store.snapshot() as snapshot:
+        snapshot.verify()
+    with server.writing(store._collection) as connection:
+        assert connection.execute(statement).rowcount == 1
+    with store.snapshot() as snapshot, pytest.raises(DamagedStore):
+        snapshot.verify()

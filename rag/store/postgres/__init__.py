@@ -5,8 +5,10 @@ Rows, checksums and generations are those of the store in a file: `rag.store.tab
 have in common.
 """
 
+from rag.store.postgres.graphs import Building
 from rag.store.postgres.preparing import migrate
 from rag.store.postgres.server import Server
+from rag.store.postgres.standby import Standby
 from rag.store.postgres.store import PostgresStore
 
-__all__ = ["PostgresStore", "Server", "migrate"]
+__all__ = ["Building", "PostgresStore", "Server", "Standby", "migrate"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.store.postgres.server import Connection
+from rag.store.postgres.tables import PostgresTables
 
 # pgvector's own choices.
 _LINKS: Final = 16
@@ -16,13 +17,13 @@ _EF_CONSTRUCTION: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Building:
-    """How a graph is built: with how many bytes for it, and processes beside the first one.
+    """How a graph is built: in so many bytes, by so many processes beside the first one.
 
-    Once the graph does not fit any more, building it takes many times as long.
+    A million vectors of 384 numbers take 1.5 GB; what does not fit takes many times as long.
     """
 
-    memory: int
-    workers: int
+    memory: int = 1 << 30
+    workers: int = 1
 
 
 def graph_name(collection: int, dim: int) -> str:
@@ -30,32 +31,39 @@ def graph_name(collection: int, dim: int) -> str:
     return f"entries_{collection}_{dim}"
 
 
-def graphs_of(connection: Connection, collection: int) -> list[str]:
-    """Return the names of the graphs of a collection, finished or not."""
-    rows = connection.execute(
-        "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
-        "WHERE indrelid = to_regclass('entries') AND relname ~ %s",
-        (f"^entries_{collection}_[0-9]+$",),
-    ).fetchall()
-    return [row[0] for row in rows]
+def has_graph(tables: PostgresTables, *, dim: int) -> bool:
+    """Tell whether there is a finished graph over a collection's vectors of a length."""
+    found = tables.query(
+        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid",
+        (graph_name(tables.collection, dim),),
+    )
+    return bool(found)
 
 
 def build(connection: Connection, collection: int, *, dim: int, building: Building) -> None:
     """Make the graph of a collection anew, on a connection that is in no transaction."""
     connection.execute(f"SET maintenance_work_mem = '{building.memory // 1024}kB'")
-    connection.execute(f"SET max_parallel_maintenance_workers = {building.workers}")
+    connection.execute(f"SET max_parallel_maintenance_workers = {int(building.workers)}")
     drop(connection, collection)
-    name = graph_name(collection, dim)
     connection.execute(
-        f"CREATE INDEX CONCURRENTLY {name} ON entries "
-        f"USING hnsw ((embedding::halfvec({dim})) halfvec_ip_ops) "
+        f"CREATE INDEX CONCURRENTLY {graph_name(collection, dim)} ON entries "
+        f"USING hnsw ((embedding::halfvec({int(dim)})) halfvec_ip_ops) "
         f"WITH (m = {_LINKS}, ef_construction = {_EF_CONSTRUCTION}) "
         f"WHERE collection = {int(collection)}"
     )
     connection.execute("ANALYZE entries")
 
 
-def drop(connection: Connection, collection: int) -> None:
-    """Drop what graphs of a collection there are, on a connection that is in no transaction."""
-    for name in graphs_of(connection, collection):
+def drop(connection: Connection, collection: int) -> bool:
+    """Drop the graphs of a collection, finished or not; tell whether there were any.
+
+    The connection must be in no transaction.
+    """
+    rows = connection.execute(
+        "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+        "WHERE indrelid = to_regclass('entries') AND relname ~ %s",
+        (f"^entries_{int(collection)}_[0-9]+$",),
+    ).fetchall()
+    for (name,) in rows:
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    return bool(rows)

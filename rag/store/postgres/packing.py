@@ -6,6 +6,7 @@ segment, so that the bytes of several segments are read as one array.
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -52,7 +53,8 @@ class Counter:
     """Counts the stems of chunks, which get rows in the order of their coming."""
 
     def __init__(self) -> None:
-        self._numbers: Final[dict[str, int]] = {}
+        self._numbers: Final[defaultdict[str, int]] = defaultdict()
+        self._numbers.default_factory = self._numbers.__len__
         self._keys: Final = tuple(array("q") for _ in range(FIELDS))
         self._lengths: Final = tuple(array("q") for _ in range(FIELDS))
 
@@ -64,7 +66,7 @@ class Counter:
         """Count a chunk: its stems, with repetitions, field by field."""
         numbers = self._numbers
         for place, some in enumerate(stems):
-            self._keys[place].extend([numbers.setdefault(stem, len(numbers)) for stem in some])
+            self._keys[place].extend(map(numbers.__getitem__, some))
             self._lengths[place].append(len(some))
 
     def packed(self) -> Packed:

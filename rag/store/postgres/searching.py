@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from rag.store.postgres.graphs import graph_name
+from rag.store.postgres.checking import check_search
+from rag.store.postgres.graphs import has_graph
 from rag.store.postgres.halfvectors import half_vectors, margin
 from rag.store.postgres.tables import PostgresTables
 from rag.store.postgres.words import StoredWords
@@ -93,6 +94,11 @@ class PostgresSnapshot(TableSnapshot):
         )
         return np.array([id_ for (id_,) in found], dtype=np.int64)
 
+    def verify(self) -> None:
+        """Read all of this generation and raise DamagedStore at the first thing that is wrong."""
+        super().verify()
+        check_search(self._rows, self.meta)
+
     def _vectors(self, ids: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Return the verified vectors of chunks that there are, with their ids in that order."""
         rows = list(verified_chunks(self._rows, *self._rows.among("id", ids)))
@@ -134,18 +140,18 @@ class Nominees:
 
     def walked(self, k: int) -> list[int]:
         """Return some k of the nearest, or more, from the collection's graph; fewer without one."""
-        name = graph_name(self._tables.collection, self._dim)
-        found = self._tables.query(
-            "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid", (name,)
-        )
-        if not found:
+        if not has_graph(self._tables, dim=self._dim):
             return []
         halves = f"halfvec({self._dim})"
+        # The planner takes a condition on metadata for one that hardly any document meets, and so
+        # would rather compare and sort all vectors.
+        self._tables.query("SELECT set_config('enable_sort', 'off', true)", ())
         rows = self._tables.query(
             f"SELECT e.id FROM {self._from} WHERE {self._where} "  # noqa: S608
             f"ORDER BY e.embedding::{halves} <#> %b::{halves} LIMIT {k + _SPARE}",
             (*self._values, self._vector),
         )
+        self._tables.query("SELECT set_config('enable_sort', 'on', true)", ())
         return [id_ for (id_,) in rows]
 
     def scanned(self, k: int) -> list[int]:

@@ -1,18 +1,30 @@
 """A collection in a PostgreSQL database."""
 
+import logging
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from types import TracebackType
 from typing import Final
 
 from rag.errors import NotFound, StaleIndex, StoreError
 from rag.store import changing, staging
 from rag.store.postgres import collections as catalog
+from rag.store.postgres import graphs
+from rag.store.postgres.graphs import Building
 from rag.store.postgres.searching import PostgresSnapshot
 from rag.store.postgres.server import Connection, Server
+from rag.store.postgres.standby import Confirmed, Standby
 from rag.store.postgres.tables import PostgresTables
 from rag.store.records import NewDocument
 from rag.store.schema import Meta, differing, read_meta
 from rag.words import RECIPE
+
+# From so many chunks on their scan takes most of the time of a search.
+_MANY: Final = 100_000
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class PostgresStore:
@@ -21,6 +33,7 @@ class PostgresStore:
     A collection that was written under another `fingerprint` is refused with StaleIndex; None takes
     the one that it has. Where there is none of this name one is made, or, unless `create` and a
     fingerprint are given, NotFound is raised. No more documents than `max_documents` are added.
+    Snapshots are read from the `standby` where it has what the server has; all else is not.
 
     Every row is verified when it is read, by checksums as in a store in a file; that the database
     itself is not an older copy is for whoever restores it to know.
@@ -34,8 +47,14 @@ class PostgresStore:
         fingerprint: str | None,
         create: bool = True,
         max_documents: int | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self._server: Final = server
+        self._standby: Final = standby
+        self._confirmed: Final = Confirmed(
+            seconds=0 if standby is None else standby.lag_seconds,
+            now=time.monotonic if standby is None else standby.now,
+        )
         self._name: Final = collection
         self._max_documents: Final = max_documents
         self._rebuilt = False
@@ -54,13 +73,21 @@ class PostgresStore:
                 "store migrate."
             )
         self._collection: Final = found.number
-        with self._reading() as (_, meta):
+        with self._reading() as (tables, meta):
             if fingerprint is not None and meta.fingerprint != fingerprint:
                 raise StaleIndex(
                     f"The index at {self.place} was built with "
                     f"{differing(meta.fingerprint, fingerprint)}, the settings in force are "
                     f"{differing(fingerprint, meta.fingerprint)}. Bring it up to them with rag "
                     f"reindex --collection {collection}, or restore the former settings."
+                )
+            if meta.chunks >= _MANY and not graphs.has_graph(tables, dim=meta.dim):
+                _LOG.warning(
+                    "%s: each search compares the question with all %d vectors. Have them put into "
+                    "a graph: rag store index %s",
+                    self.place,
+                    meta.chunks,
+                    collection,
                 )
             self._fingerprint = meta.fingerprint
 
@@ -77,6 +104,8 @@ class PostgresStore:
         """
         if self._rebuilt:
             return True
+        if self._confirmed.get() is not None:
+            return False
         found = catalog.find(self._server, self._name)
         return found is None or found.number != self._collection
 
@@ -86,7 +115,13 @@ class PostgresStore:
     @contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
         """Hold the present generation for reading."""
-        with self._reading() as (tables, meta):
+        with ExitStack() as stack:
+            found = self._on_standby(stack)
+            if found is None:
+                asked = self._confirmed.now()
+                found = stack.enter_context(self._reading())
+                self._confirmed.put(found[1], asked=asked)
+            tables, meta = found
             self._require_fingerprint(meta)
             yield PostgresSnapshot(tables, meta)
 
@@ -118,29 +153,89 @@ class PostgresStore:
             staging.stage(tables, meta, new, fingerprint=fingerprint, generation=generation)
 
     def publish_staged(self, fingerprint: str) -> int | None:
-        """Put what was staged in the place of all chunks; return the generation that it starts."""
+        """Put what was staged in the place of all chunks; return the generation that it starts.
+
+        A graph over the vectors is dropped before, since other ones are put into it one by one for
+        hours, and built anew; until that is done searches compare all vectors.
+        """
+        with self._reading() as (tables, meta):
+            whole = meta.staging == fingerprint and not staging.unstaged(tables)
+        graphed = False
+        if whole:
+            with self._server.maintaining() as connection:
+                graphed = graphs.drop(connection, self._collection)
         with self._writing() as (tables, meta):
             generation = staging.publish(tables, meta, fingerprint)
         if generation is not None:
             self._fingerprint = fingerprint
+        if graphed:
+            self.build_graph(Building())
         return generation
 
+    def build_graph(self, building: Building) -> int:
+        """Build the graph that finds near vectors anew and return how many chunks are in it.
+
+        Reads and writes go on meanwhile; the former compare all vectors until it is done. Raises
+        NotFound where there are none yet.
+        """
+        with self._reading() as (_, meta):
+            if not meta.chunks:
+                raise NotFound(f"The index at {self.place} holds no passages yet: rag ingest.")
+        with self._server.maintaining() as connection:
+            graphs.build(connection, self._collection, dim=meta.dim, building=building)
+        return meta.chunks
+
     @contextmanager
-    def _reading(self) -> Iterator[tuple[PostgresTables, Meta]]:
+    def _reading(self, server: Server | None = None) -> Iterator[tuple[PostgresTables, Meta]]:
         with (
-            self._server.reading(self._collection) as connection,
+            (server or self._server).reading(self._collection) as connection,
             self._tables(connection, writing=False) as tables,
         ):
             yield tables, read_meta(tables)
 
+    def _on_standby(self, stack: ExitStack) -> tuple[PostgresTables, Meta] | None:
+        """Hold the present generation on the standby; None where that cannot give it."""
+        standby = self._standby
+        if standby is None or not standby.to_be_tried():
+            return None
+        known = self._confirmed.get()
+        present = known or self._ask()
+        with ExitStack() as opened:
+            try:
+                tables, meta = opened.enter_context(self._reading(standby.server))
+            except StoreError as error:
+                standby.lost(error)
+                return None
+            if meta != present and (known is None or meta != self._ask()):
+                standby.behind()
+                return None
+            standby.read()
+            stack.push(partial(_tell, standby))
+            stack.push(opened.pop_all())
+            return tables, meta
+
+    def _ask(self) -> Meta:
+        """Return the row that binds all others as the primary has it now."""
+        asked = self._confirmed.now()
+        with (
+            self._server.looking() as connection,
+            self._tables(connection, writing=False) as tables,
+        ):
+            meta = read_meta(tables)
+        self._confirmed.put(meta, asked=asked)
+        return meta
+
     @contextmanager
     def _writing(self) -> Iterator[tuple[PostgresTables, Meta]]:
-        with (
-            self._server.writing(self._collection) as connection,
-            self._tables(connection, writing=True) as tables,
-        ):
-            yield tables, read_meta(tables)
-            tables.flush()
+        try:
+            with (
+                self._server.writing(self._collection) as connection,
+                self._tables(connection, writing=True) as tables,
+            ):
+                yield tables, read_meta(tables)
+                tables.flush()
+        finally:
+            self._confirmed.put(None, asked=self._confirmed.now())
 
     @contextmanager
     def _tables(self, connection: Connection, *, writing: bool) -> Iterator[PostgresTables]:
@@ -159,3 +254,14 @@ class PostgresStore:
                 f"The index at {self.place} was rebuilt by rag reindex for other settings. Restart "
                 "with those settings."
             )
+
+
+def _tell(
+    standby: Standby,
+    _: type[BaseException] | None,
+    error: BaseException | None,
+    __: TracebackType | None,
+) -> None:
+    """Tell a standby of a read that failed there after it had begun."""
+    if isinstance(error, StoreError) and not isinstance(error, StaleIndex):
+        standby.lost(error)

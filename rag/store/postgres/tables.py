@@ -16,8 +16,12 @@ from rag.store.records import Filters, bindable
 from rag.store.tables import COLUMNS, Row
 
 _ROWS: Final = 500
-# The tables whose rows are searched.
+# The tables whose rows are searched, and the types of their columns.
 _SEARCHED: Final = ("chunks", "staged_chunks")
+_TYPES: Final = (
+    *("bigint", "text", "bigint", "bigint", "bigint"),
+    *("bigint", "text", "text", "bytea", "bytea"),
+)
 # Kept beside what they are made of, because the server folds letters by other rules than we do.
 _FOLDED: Final = ("folded_uri", "folded_title")
 _URI: Final = COLUMNS["documents"].index("uri")
@@ -101,18 +105,28 @@ class PostgresTables:
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Insert rows."""
+        if not rows:
+            return
         columns = COLUMNS[table]
-        if table in _SEARCHED:
-            self._filling.add(rows, staged=table != "chunks")
         if table == "documents":
             self._filling.know(rows)
             columns += _FOLDED
             rows = [(*row, *_folded(row)) for row in rows]
-        marks = ", ".join(["%s"] * (len(columns) + 1))
-        statement = f"INSERT INTO {table} (collection, {', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-        if rows:
-            with self._open().cursor() as cursor:
-                cursor.executemany(statement, [(self._collection, *row) for row in rows])
+        statement = f"INSERT INTO {table} (collection, {', '.join(columns)}) "
+        if table in _SEARCHED:
+            self._filling.add(rows, staged=table != "chunks")
+            # All in one go: COPY, which would be as quick, is refused under row-level security.
+            arrays = ", ".join(f"%b::{type_}[]" for type_ in _TYPES)
+            statement += f"SELECT %b, * FROM unnest({arrays})"  # noqa: S608
+            self._open().execute(statement, (self._collection, *map(list, zip(*rows, strict=True))))
+            return
+        statement += f"VALUES ({', '.join(['%s'] * (len(columns) + 1))})"
+        values = [(self._collection, *row) for row in rows]
+        if len(values) == 1:
+            self._open().execute(statement, values[0])
+            return
+        with self._open().cursor() as cursor:
+            cursor.executemany(statement, values)
 
     def delete(self, table: str, condition: str, values: tuple[Value, ...] = ()) -> int:
         """Delete the rows that meet a condition and return how many there were."""
@@ -188,7 +202,7 @@ class PostgresTables:
         """Put the staged chunks in the place of all others, and forget all changes."""
         columns = f"collection, {', '.join(COLUMNS['chunks'])}"
         # All passages in one statement, which may well take longer than any other.
-        self._open().execute("SET LOCAL statement_timeout = 0")
+        self._open().take_all_time()
         self._filling.publish_staged()
         self._change("DELETE FROM chunks WHERE collection = %s", ())
         self._change(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rag.store.postgres import segments as layouts
 from rag.store.postgres.packing import FIELDS, RECORDS, unpack
-from rag.store.postgres.segments import Integers, Layout, Mask, read_dead, read_segments
+from rag.store.postgres.segments import Integers, Layout, Mask, Segment, read_dead, read_segments
 from rag.store.postgres.tables import PostgresTables
 
 _Part: TypeAlias = tuple[int, bytes]
@@ -35,6 +35,7 @@ class StoredWords:
         self.chunks: Final = chunks
         self._tables: Final = tables
         segments = read_segments(tables.query, tables.collection, staged=False)
+        self.segments: Final = tuple(segments)
         self._kinds: Final = {segment.number: segment.kind for segment in segments}
         self._layout: Final = Layout(segments)
         spans = layouts.spans_of(dead := read_dead(tables.query, tables.collection))
@@ -55,6 +56,14 @@ class StoredWords:
     def rows(self) -> int:
         """A number above all rows."""
         return self._layout.rows
+
+    def first_row(self, segment: Segment) -> int:
+        """Return the first row of a segment."""
+        return self._layout.first_row[segment.number]
+
+    def alive(self, rows: Integers) -> Mask:
+        """Return which of some rows are of chunks that are still there."""
+        return np.ones(len(rows), dtype=np.bool_) if self._live is None else self._live[rows]
 
     def ids(self, rows: npt.NDArray[np.intp]) -> Integers:
         """Return the ids of the chunks in these rows."""
@@ -105,6 +114,6 @@ class StoredWords:
         counts = [len(content) // RECORDS[kind].itemsize for _, content in parts]
         rows = records["row"] + np.repeat(starts, counts)
         if self._live is not None:
-            live = self._live[rows]
+            live = self.alive(rows)
             rows, records = rows[live], records[live]
         return Occurrences(rows=rows, frequencies=records["frequency"], lengths=records["length"])
