@@ -50,8 +50,7 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose index holds the seeds; nobody writes to it."""
     home = tmp_path_factory.mktemp("seeded") / "home"
     files = [File(path=path, uri=file_uri(path, home=home)) for path in sorted(SEEDS.glob("*.md"))]
-    settings = read_settings({"RAG_HOME": str(home), "RAG_STORE": stores.address(home)})
-    with open_engine(settings) as engine:
+    with open_engine(read_settings(stores.environment(home))) as engine:
         outcomes = list(engine.indexer.add_files(files))
     assert [type(outcome) for outcome in outcomes] == [Indexed] * len(files)
     return home

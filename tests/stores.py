@@ -39,6 +39,11 @@ def address(home: Path, *, like: Path | None = None) -> str:
     return _url(_name(home))
 
 
+def environment(home: Path) -> dict[str, str]:
+    """Return the settings of a service over a home."""
+    return {"RAG_HOME": str(home), "RAG_STORE": address(home)}
+
+
 def catalog_of(home: Path, *, max_documents: int | None = None) -> Catalog:
     """Return the catalog of a home."""
     if in_files():

@@ -26,7 +26,7 @@ def counts(result: Result) -> dict[str, str]:
 
 def stored(home: Path) -> list[str]:
     """Return the uris in an index, all of which is as it was written; none where there is none."""
-    settings = read_settings({"RAG_HOME": str(home), "RAG_STORE": stores.address(home)})
+    settings = read_settings(stores.environment(home))
     try:
         with open_store(settings, create=False) as store, store.snapshot() as snapshot:
             snapshot.verify()

@@ -14,6 +14,7 @@ from rag.promises import threshold_file
 from rag.settings import Settings, read_settings
 from rag.thresholds import calibration_sha256, load_threshold
 from rag.training.data import read_examples
+from tests import stores
 from tests.eval.making import record, write_run
 
 Rag = Callable[..., Result]
@@ -21,7 +22,7 @@ Rag = Callable[..., Result]
 
 @pytest.fixture
 def settings(home: Path) -> Settings:
-    return read_settings({"RAG_HOME": str(home), "RAG_READER": "sentence"})
+    return read_settings(stores.environment(home) | {"RAG_READER": "sentence"})
 
 
 @pytest.fixture
