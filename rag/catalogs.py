@@ -1,6 +1,7 @@
 """Where the collections of a home are kept: in directories of their own, or in one database."""
 
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from rag.store import FILE_NAME, SqliteStore, Store
 from rag.store.mark import FILE_NAME as MARK
 
 if TYPE_CHECKING:
-    from rag.store.postgres import Server
+    from rag.store.postgres import Server, Standby
 
 
 # Names no collection, so that what is copied is not seen before it is whole.
@@ -89,6 +90,13 @@ class Catalog(Protocol):
         """Take a collection out of use, of which nothing is lost; raise NotFound.
 
         Whoever has it open is refused from then on, but for reads that are under way.
+        """
+        ...
+
+    def reads(self) -> Mapping[str, int]:
+        """Return how many reads a standby could be asked for, by what came of it.
+
+        They went to the "standby", or elsewhere as it was "behind" or "away". Empty without one.
         """
         ...
 
@@ -178,17 +186,28 @@ class DirectoryCatalog:
             way_back=f"move it to {catalog.directory_of(self._home, name)}",
         )
 
+    def reads(self) -> Mapping[str, int]:
+        """Return nothing: files have no standby."""
+        return {}
+
     def close(self) -> None:
         """Nothing is shared."""
 
 
 class DatabaseCatalog:
-    """All collections in one PostgreSQL database; `max_documents` as in `PostgresStore`."""
+    """All collections in one PostgreSQL database; the rest as in `PostgresStore`."""
 
-    def __init__(self, server: "Server", *, max_documents: int | None = None) -> None:
+    def __init__(
+        self,
+        server: "Server",
+        *,
+        max_documents: int | None = None,
+        standby: "Standby | None" = None,
+    ) -> None:
         from rag.store.postgres import collections  # noqa: PLC0415  (loads psycopg)
 
         self._server: Final = server
+        self._standby: Final = standby
         self._max_documents: Final = max_documents
         self._collections: Final = collections
 
@@ -231,6 +250,7 @@ class DatabaseCatalog:
             fingerprint=fingerprint,
             create=create,
             max_documents=self._max_documents,
+            standby=self._standby,
         )
 
     def create(self, name: str, *, recipe: Recipe, fingerprint: str, limit: int) -> None:
@@ -275,9 +295,15 @@ class DatabaseCatalog:
             way_back=f"run in the database: SET chapterverse.collection = '{number}'; {back}",
         )
 
+    def reads(self) -> Mapping[str, int]:
+        """Return how many reads a standby could be asked for, by what came of it."""
+        return {} if self._standby is None else self._standby.reads
+
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
+        if self._standby is not None:
+            self._standby.server.close()
 
 
 def _is_of(directory: Path, fingerprint: str) -> bool:

@@ -1,7 +1,7 @@
 """A home's collections as they are in use: each opened at its first use and kept open."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +138,10 @@ class Home:
     def require(self, collection: str) -> None:
         """Raise NotFound unless there is a collection of this name, or it is the default one."""
         self._opening.catalog.require(collection)
+
+    def reads(self) -> Mapping[str, int]:
+        """Return how many reads a standby could be asked for, as `Catalog.reads` does."""
+        return self._opening.catalog.reads()
 
     def open_stores(self) -> dict[str, Store]:
         """Return the stores that are in use now, by collection; opens none."""

@@ -7,14 +7,16 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 SUPERUSER: Final = "postgres"
 # Neither a superuser nor exempt from row-level security, as a service's role should be.
@@ -30,6 +32,16 @@ class PostgresServer:
     port: int
     databases: list[str] = field(default_factory=list)
 
+    @property
+    def running(self) -> bool:
+        """Whether the server was started and neither stopped nor killed since."""
+        try:
+            process = (self.data / "postmaster.pid").read_text().split("\n")[0]
+            # Empty for one that nobody has taken note of since it ended.
+            return bool(Path("/proc", process, "cmdline").read_bytes())
+        except FileNotFoundError:
+            return False
+
     def url(self, *, database: str = "postgres", role: str = ROLE) -> str:
         """Return where a database of the server is found."""
         return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
@@ -42,6 +54,29 @@ class PostgresServer:
     def stop(self, *, mode: str = "immediate") -> None:
         """Stop the server; `immediate` is what a kill does to it."""
         self._control("stop", "-w", "-m", mode)
+
+    def kill(self) -> None:
+        """End all of the server's processes at once by SIGKILL, as a crash of its machine does."""
+        first = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for process in (first, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        while self.running:
+            time.sleep(0.01)
+
+    def execute(self, statement: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement as superuser, outside of a transaction, and return its rows."""
+        import psycopg
+
+        url = self.url(database=database, role=SUPERUSER)
+        with psycopg.connect(url, autocommit=True) as connection:
+            found = connection.execute(statement)
+            return found.fetchall() if found.description else []
+
+    def promote(self) -> None:
+        """Make a standby the primary and return once it takes writes."""
+        self._control("promote", "-w")
 
     def make_database(self) -> str:
         """Make a database with pgvector in it, owned by the role, and return its url."""
@@ -86,9 +121,46 @@ def running_server(directory: Path) -> Iterator[PostgresServer]:
                 connection.execute(f"CREATE ROLE {ROLE} LOGIN")
             yield server
         finally:
-            server.stop()
+            if server.running:
+                server.stop()
     finally:
         shutil.rmtree(data, ignore_errors=True)
+
+
+@contextmanager
+def running_standby(primary: PostgresServer, *, name: str = "standby") -> Iterator[PostgresServer]:
+    """Copy a server and run the copy as its standby; its data goes when it ends.
+
+    `synchronous_standby_names` of the primary may have its `name`.
+    """
+    data = Path(tempfile.mkdtemp(prefix="chapterverse-standby-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(data, "nobody")
+        source = f"host=127.0.0.1 port={primary.port} user={SUPERUSER} application_name={name}"
+        copy = ["-D", data, "-d", source, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+        run_as_other([primary.programs / "pg_basebackup", *copy], cwd=data)
+        server = PostgresServer(
+            programs=primary.programs, data=data, port=_free_port(), databases=primary.databases
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            if server.running:
+                server.stop()
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def follow(primary: PostgresServer, standby: PostgresServer, *, seconds: float = 30) -> None:
+    """Wait until a standby has replayed all that its primary has written so far."""
+    ((written,),) = primary.execute("SELECT pg_current_wal_flush_lsn()")
+    until = time.monotonic() + seconds
+    while not standby.execute(f"SELECT pg_last_wal_replay_lsn() >= '{written}'")[0][0]:
+        if time.monotonic() > until:
+            raise RuntimeError("the standby does not follow")
+        time.sleep(0.02)
 
 
 def run_as_other(command: list[str | Path], *, cwd: Path) -> None:

@@ -14,6 +14,7 @@ from rag.api.readiness import Readiness
 from rag.api.service import Service
 from rag.api.worker import Worker
 from rag.catalog import Recipe
+from rag.catalogs import Catalog, DirectoryCatalog
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.home import Engine, Home, Making
@@ -25,6 +26,7 @@ from rag.reading.sentence import SentenceReader
 from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.stored import StoredRankings
 from rag.settings import DEFAULT_COLLECTION
 from rag.store import Store
 from tests import stores
@@ -47,14 +49,20 @@ def _own_text(_: Document, chunk: Chunk) -> str:
 class FakeOpening:
     """Opens collections of a home with stand-ins for the models; counts what it opens.
 
-    `chunk_tokens` is the environment's setting. `before_embedding` is called with each group.
+    `chunk_tokens` is the environment's setting, `catalog` where collections are kept; None takes
+    what the tests are run over. `before_embedding` is called with each group.
     """
 
     def __init__(
-        self, home: Path, *, chunk_tokens: int = 200, max_documents: int | None = None
+        self,
+        home: Path,
+        *,
+        chunk_tokens: int = 200,
+        max_documents: int | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         self.home = home
-        self.catalog = stores.catalog_of(home, max_documents=max_documents)
+        self.catalog = catalog or stores.catalog_of(home, max_documents=max_documents)
         self.chunk_tokens = chunk_tokens
         self.opened: list[str] = []
         self.before_embedding: Callable[[Sequence[str]], None] = lambda _: None
@@ -80,10 +88,9 @@ class FakeOpening:
                 opening.before_embedding(texts)
                 return embedder.embed_passages(texts)
 
-        retriever = Retriever(
-            embedder=embedder,
-            rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
-        )
+        held = HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
+        rankings = held if isinstance(self.catalog, DirectoryCatalog) else StoredRankings()
+        retriever = Retriever(embedder=embedder, rankings=rankings)
         return Engine(
             store=store,
             answerer=self.answerer

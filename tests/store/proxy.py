@@ -1,10 +1,14 @@
 """A way to a server that can be cut at a chosen moment."""
 
+import ctypes
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
+
+_SO_ATTACH_FILTER: Final = 26
 
 
 class Proxy:
@@ -12,6 +16,8 @@ class Proxy:
 
     Once `word` is set, the first connection on which the client sends it is cut: before it is
     passed on, or, with `passed_on`, after it was, so that the client never learns of the reply.
+    While it is `refusing` no new connection is passed on; while it is `silent` it takes whatever is
+    sent, and nothing comes of it.
     """
 
     def __init__(self, port: int) -> None:
@@ -21,7 +27,24 @@ class Proxy:
         self.word = b""
         self.passed_on = False
         self.cut = 0
+        self.refusing = False
+        self.silent = False
+        self._ends: Final[set[socket.socket]] = set()
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def end_all(self) -> None:
+        """Cut all connections, as a network that is lost and comes back."""
+        for end in self._ends.copy():
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def drop_packets(self) -> None:
+        """Lose all packets of the present connections, both ways, as a network that is cut does."""
+        # A filter of one instruction (Linux, socket(7) and BPF), which takes no byte of any packet.
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+        program = struct.pack("HxxxxxxP", 1, ctypes.addressof(nothing))
+        for end in self._ends.copy():
+            end.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
     def close(self) -> None:
         """Take no more connections."""
@@ -34,11 +57,15 @@ class Proxy:
                 client, _ = self._listening.accept()
             except OSError:  # closed
                 return
+            if self.refusing:
+                client.close()
+                continue
             threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
     def _connect(self, client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", self._target)) as server:
-            back = threading.Thread(target=_pass, args=(server, client), daemon=True)
+            self._ends.update((client, server))
+            back = threading.Thread(target=self._pass_back, args=(server, client), daemon=True)
             back.start()
             with suppress(OSError):
                 while data := client.recv(1 << 16):
@@ -49,16 +76,18 @@ class Proxy:
                         client.shutdown(socket.SHUT_RDWR)
                         if not self.passed_on:
                             break
-                    server.sendall(data)
+                    if not self.silent:
+                        server.sendall(data)
                 server.shutdown(socket.SHUT_RDWR)
             back.join()
+            self._ends.difference_update((client, server))
 
-
-def _pass(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):  # cut
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
+    def _pass_back(self, server: socket.socket, client: socket.socket) -> None:
+        with suppress(OSError):  # cut
+            while data := server.recv(1 << 16):
+                if not self.silent:
+                    client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

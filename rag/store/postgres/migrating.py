@@ -13,7 +13,8 @@ from typing import Final
 import psycopg
 
 from rag.errors import StaleIndex, StoreError
-from rag.store.postgres.translating import checked, place_of, translated
+from rag.store.postgres.connecting import checked, place_of
+from rag.store.postgres.translating import translated
 
 SCHEMA: Final = "chapterverse"
 # One at a time in a database; any number that nothing else takes does.

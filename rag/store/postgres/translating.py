@@ -6,10 +6,9 @@ from typing import Final
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from rag.errors import DamagedStore, SettingsError, StoreError, StoreFull
+from rag.errors import DamagedStore, StoreError, StoreFull, Unreachable
 
 _SLOW: Final = (
     errors.QueryCanceled,
@@ -18,28 +17,6 @@ _SLOW: Final = (
 )
 _DAMAGE: Final = (errors.DataCorrupted, errors.IndexCorrupted)
 _UNPREPARED: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
-
-
-class ConnectionLost(StoreError):
-    """The connection ended before the server answered; trying again may help."""
-
-
-def place_of(url: str) -> str:
-    """Return where a database is, as people are told it: without user and password."""
-    parts = conninfo_to_dict(checked(url))
-    port = f":{parts['port']}" if "port" in parts else ""
-    return f"postgresql://{parts.get('host', '')}{port}/{parts.get('dbname', '')}"
-
-
-def checked(url: str) -> str:
-    """Return a url, or what libpq takes besides; raise SettingsError, without telling it."""
-    try:
-        return make_conninfo(url)
-    except psycopg.ProgrammingError as error:
-        raise SettingsError(
-            "RAG_STORE is no address of a database. Write postgresql://USER@HOST/DATABASE, and the "
-            "password into a file: https://www.postgresql.org/docs/current/libpq-pgpass.html."
-        ) from error
 
 
 def damaged(place: str, what: str) -> DamagedStore:
@@ -63,7 +40,7 @@ def translated(place: str, outcome: str) -> Iterator[None]:
             "then try again."
         ) from error
     except _SLOW as error:
-        raise StoreError(
+        raise Unreachable(
             f"The index at {place} {outcome}: it took too long ({_reason(error)}). Try again, or "
             "look what the server is busy with."
         ) from error
@@ -75,12 +52,17 @@ def translated(place: str, outcome: str) -> Iterator[None]:
     except PoolClosed:
         raise
     except PoolTimeout as error:
-        raise StoreError(
+        raise Unreachable(
             f"The index at {place} {outcome}: no connection to the database was free, or could be "
             "made, in time. Is the server up? Then try again."
         ) from error
+    except errors.SerializationFailure as error:
+        # On a standby: what it read was removed on the primary long enough ago.
+        raise Unreachable(
+            f"The index at {place} {outcome}: {_reason(error)}. Try again."
+        ) from error
     except psycopg.OperationalError as error:
-        raise ConnectionLost(
+        raise Unreachable(
             f"The index at {place} {outcome}: {_reason(error)}. Check the server and the network, "
             "then try again."
         ) from error
