@@ -13,7 +13,7 @@ installed := $(venv)/.installed
 # What of the service depends most on where collections are kept.
 on_postgres := tests/test_home.py tests/api/test_collections.py tests/api/test_limits.py
 
-.PHONY: serve test check regression torture postgres load soak contract contract-document screenshots sbom clean
+.PHONY: serve test check regression torture postgres ray load soak contract contract-document screenshots sbom clean
 
 serve: $(installed) $(RAG_HOME)/.seeded
 	$(venv)/bin/rag serve --home $(RAG_HOME) --host $(HOST) --port $(PORT)
@@ -38,6 +38,13 @@ torture: $(installed)
 
 postgres: $(installed)
 	$(venv)/bin/python -m pytest --store postgres tests/test_home.py tests/api tests/cli
+
+# Ingestion over a cluster of two nodes, of which workers and one node are killed. Ray and what it
+# needs are 500 MB, so that they are installed for this alone.
+ray: $(installed)
+	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[dev,ray]"
+	$(venv)/bin/python -m pytest -m long tests/distributed
 
 # Four minutes beyond the service's capacity; the plot is build/load/load.html.
 load: $(installed)

@@ -5,8 +5,10 @@ from importlib import resources
 from typing import Final
 
 from rag.chunking import ChunkingOptions
+from rag.embedding.converted import TOKENIZER, open_converted
 from rag.embedding.embedder import Embedder
 from rag.embedding.passages import RECIPE
+from rag.embedding.tokens import Tokens
 from rag.embedding.weights import Weights, find_weights
 from rag.reading.calibration import load_calibration
 from rag.reading.opening import open_window_reader
@@ -43,14 +45,23 @@ def index_fingerprint(settings: Settings) -> str:
 
 def build_parser(settings: Settings) -> IsolatedParser:
     """Return what reads files within the settings' limits; has to be closed."""
-    return IsolatedParser(
-        Limits(
-            seconds=settings.parse_seconds,
-            memory=settings.parse_bytes,
-            characters=settings.parse_characters,
-            pages=settings.parse_pages,
-        )
+    return IsolatedParser(parse_limits(settings))
+
+
+def parse_limits(settings: Settings) -> Limits:
+    """Return what reading one file may take."""
+    return Limits(
+        seconds=settings.parse_seconds,
+        memory=settings.parse_bytes,
+        characters=settings.parse_characters,
+        pages=settings.parse_pages,
     )
+
+
+def open_tokens(settings: Settings) -> Tokens:
+    """Return the embedder's tokenizer without its model, which is converted at its first use."""
+    converted = open_converted(embedder_weights(settings.embedder), cache=settings.model_cache)
+    return Tokens(converted.directory / TOKENIZER, limit=converted.facts.limit)
 
 
 def open_embedder(settings: Settings) -> Embedder:
