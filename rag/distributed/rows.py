@@ -78,4 +78,5 @@ def encode(row: Row) -> bytes:
 
 def decode(data: bytes) -> Row:
     """Return a row that has travelled; raise msgspec.DecodeError for what is none."""
-    return _DECODER.decode(data)
+    row: Row = _DECODER.decode(data)
+    return row
