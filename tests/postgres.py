@@ -33,12 +33,16 @@ class PostgresServer:
     databases: list[str] = field(default_factory=list)
 
     @property
+    def first(self) -> int:
+        """The id of the process that the server's others are children of."""
+        return int((self.data / "postmaster.pid").read_text().split("\n")[0])
+
+    @property
     def running(self) -> bool:
         """Whether the server was started and neither stopped nor killed since."""
         try:
-            process = (self.data / "postmaster.pid").read_text().split("\n")[0]
             # Empty for one that nobody has taken note of since it ended.
-            return bool(Path("/proc", process, "cmdline").read_bytes())
+            return bool(Path(f"/proc/{self.first}/cmdline").read_bytes())
         except FileNotFoundError:
             return False
 
@@ -57,7 +61,7 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End all of the server's processes at once by SIGKILL, as a crash of its machine does."""
-        first = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+        first = self.first
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         for process in (first, *map(int, children)):
             with suppress(ProcessLookupError):

@@ -107,8 +107,9 @@ def of(error: Exception, *, path: str, pointer: str = "") -> Problem:
 
 def from_rag_error(request: Request[Any, Any, Any], error: errors.RagError) -> Response[Problem]:
     """Turn an error of this package into its problem."""
-    later = isinstance(error, errors.Busy | errors.Unreachable)
-    headers = {"Retry-After": str(error.retry_after)} if later else {}
+    headers = {}
+    if isinstance(error, errors.Busy | errors.Unreachable):
+        headers["Retry-After"] = str(error.retry_after)
     return _respond(of(error, path=request.url.path), headers=headers)
 
 
