@@ -24,6 +24,9 @@ from rag.words import Analyzer
 _NARROW: Final = 20_000
 _TRIED: Final = 1_000
 
+# From so many postings on their saturation is looked up: there are as many pairs of two bytes.
+_MANY: Final = 65_536
+
 
 class Occurrences(Protocol):
     """The chunks that hold a stem in a field, in rows: how often, and how many words it has."""
@@ -174,7 +177,7 @@ class StoredSearch:
             spans=self.spans,
             words=words,
             totals=totals,
-            hits=np.flatnonzero(totals),
+            hits=np.flatnonzero(totals > 0),
         )
 
 
@@ -224,15 +227,32 @@ def _totals(words: Words, stems: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return the BM25 score of each row, 0 where no word is shared."""
     totals = np.zeros(words.rows)
     found = words.occurrences(stems)
+    saturations = [_Saturation(words, field) for field in range(bm25.FIELDS)]
     for stem in stems:
-        for field in range(bm25.FIELDS):
+        for field, saturation in enumerate(saturations):
             held = found.get((stem, field))
-            if held is None:
-                continue
-            weight = bm25.weight(field, holding=len(held.rows), chunks=words.chunks)
-            totals[held.rows] += weight * bm25.saturation(
-                held.frequencies.astype(np.float64),
-                held.lengths,
-                average=float(words.lengths[field]) / words.chunks,
-            )
+            if held is not None:
+                weight = bm25.weight(field, holding=len(held.rows), chunks=words.chunks)
+                totals[held.rows] += weight * saturation.of(held)
     return totals
+
+
+class _Saturation:
+    """The saturation of a field's postings, looked up where there are more than few."""
+
+    def __init__(self, words: Words, field: int) -> None:
+        self._average: Final = float(words.lengths[field]) / max(words.chunks, 1)
+        self._table: npt.NDArray[np.float64] | None = None
+
+    def of(self, held: Occurrences) -> npt.NDArray[np.float64]:
+        """Return the saturation of each posting."""
+        frequencies, lengths = held.frequencies, held.lengths
+        if frequencies.dtype != np.uint8 or len(frequencies) < _MANY:
+            return bm25.saturation(frequencies.astype(np.float64), lengths, average=self._average)
+        if self._table is None:
+            # All pairs of two bytes are fewer, and the formula gives each the same bits.
+            all_lengths, all_frequencies = np.divmod(np.arange(1 << 16), 256)
+            self._table = bm25.saturation(
+                all_frequencies.astype(np.float64), all_lengths, average=self._average
+            )
+        return self._table[lengths.astype(np.uint16) * np.uint16(256) + frequencies]

@@ -316,3 +316,14 @@ def test_whatever_is_altered_of_what_searches_use_is_noticed(
         assert connection.execute(statement).rowcount == 1
     with store.snapshot() as snapshot, pytest.raises(DamagedStore):
         snapshot.verify()
+
+
+def test_scores_are_the_same_bits_where_they_are_looked_up(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postings that are many take their saturation from a table, which changes no bit of it."""
+    monkeypatch.setattr("rag.retrieval.stored._MANY", 1)
+    rng = random.Random(11)
+    store.put([new_document(rng, number) for number in range(40)])
+    with store.snapshot() as snapshot:
+        assert_agrees(snapshot, held_rankings())
