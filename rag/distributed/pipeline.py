@@ -67,7 +67,8 @@ def _stream(files: Sequence[Given], *, cluster: Cluster, settings: Settings) -> 
     _set_up(DataContext.get_current())
     settings = replace(settings, store="")  # the address of a database may hold its password
     size = max(1, min(_FILES_A_BATCH, len(files) // (_BATCHES_A_CPU * cluster.cpus)))
-    pool = ActorPoolStrategy(min_size=1, max_size=cluster.cpus, initial_size=cluster.cpus)
+    # Of a fixed size: one that shrinks at times would load its models again.
+    pool = ActorPoolStrategy(size=cluster.cpus)
     given = [table_of(files[first : first + size]) for first in range(0, len(files), size)]
     rows = (
         ray.data.from_arrow(given)

@@ -43,24 +43,38 @@ def compare(directory: Path, *, documents: int, words: int) -> bool:
     write_files(files, number=documents, words=words)
     # Converts the embedder, which both use then.
     finish(start("ingest", next(files.iterdir()), home=directory / "first", credentials={}))
+    models = directory / "first" / "models"
     for home in (alone, spread):
         home.mkdir()
-        (home / "models").symlink_to(directory / "first" / "models")
+        (home / "models").symlink_to(models)
+    over_one_process(files, home=alone, documents=documents)
+    over_two_nodes(files, home=spread, models=models, documents=documents)
+    ours, theirs = digest(spread), digest(alone)
+    print(f"one process: {theirs}\ntwo nodes:   {ours}")
+    return ours == theirs and ours[:2] == (documents, documents)
+
+
+def over_one_process(files: Path, *, home: Path, documents: int) -> None:
+    """Take files in the ordinary way and print how long it took."""
     began = time.monotonic()
-    out = finish(start("ingest", files, home=alone, credentials={}))
+    out = finish(start("ingest", files, home=home, credentials={}))
     seconds = time.monotonic() - began
     print(f"one process: {documents} documents in {seconds:.1f} s, {documents / seconds:.0f}/s")
     print(out)
-    with ray_cluster(nodes=2, models=directory / "first" / "models") as cluster:
+
+
+def over_two_nodes(files: Path, *, home: Path, models: Path, documents: int) -> None:
+    """Take files in over a cluster, kill a worker when half of them are stored, print the times."""
+    with ray_cluster(nodes=2, models=models) as cluster:
         began = time.monotonic()
         process = start(
             *("ingest", "--ray", cluster.address, files),
-            home=spread,
+            home=home,
             credentials=cluster.credentials(),
         )
-        wait_for_documents(1, home=spread, process=process)
+        wait_for_documents(1, home=home, process=process)
         first = time.monotonic() - began
-        wait_for_documents(documents // 2, home=spread, process=process)
+        wait_for_documents(documents // 2, home=home, process=process)
         half = time.monotonic() - began
         victim = cluster.workers("Embedding")[0]
         os.kill(victim, signal.SIGKILL)
@@ -73,9 +87,6 @@ def compare(directory: Path, *, documents: int, words: int) -> bool:
         f"the embedding worker {victim} was killed; from the first to the last "
         f"{documents / (seconds - first):.0f}/s."
     )
-    ours, theirs = digest(spread), digest(alone)
-    print(f"one process: {theirs}\ntwo nodes:   {ours}")
-    return ours == theirs and ours[:2] == (documents, documents)
 
 
 def write_files(folder: Path, *, number: int, words: int) -> None:
