@@ -1,6 +1,7 @@
-"""The tables of one collection in PostgreSQL; here, and nowhere else, queries are written.
+"""The tables of one collection in PostgreSQL, and the queries of the truth.
 
-So each of them names the collection.
+Those of what searches use are written in `filling`, `segments`, `words`, `searching`, `graphs` and
+`checking`. Each names the collection.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
