@@ -37,7 +37,7 @@ torture: $(installed)
 	$(venv)/bin/python -m pytest -m long
 
 postgres: $(installed)
-	$(venv)/bin/python -m pytest --store postgres tests/test_home.py tests/api tests/cli
+	$(venv)/bin/python -m pytest --store postgres tests/test_home.py tests/api
 
 # Ingestion over a cluster of two nodes, of which workers and one node are killed. Ray and what it
 # needs are 500 MB, so that they are installed for this alone.

@@ -110,7 +110,7 @@ def test_without_documents_it_says_how_to_add_some(rag: Rag, home: Path) -> None
         result = rag(*command, home=home)
         assert (result.exit_code, result.stdout) == (1, "")
         assert "rag ingest PATH..." in result.stderr
-    assert not (home / "collections").exists()
+    assert stores.names(home) == []
 
 
 @pytest.mark.parametrize(

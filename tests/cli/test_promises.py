@@ -119,7 +119,7 @@ def test_labelling_takes_verdicts_and_goes_on_where_it_was(seeded: Path, tmp_pat
             main,
             ["eval", "label", str(questions), "--out", str(out)],
             input=typed,
-            env={"RAG_HOME": str(seeded), "RAG_READER": "sentence"},
+            env=stores.environment(seeded) | {"RAG_READER": "sentence"},
         )
 
     first = label("x\nr\ns\nno such words\ns\nJens  Stoltenberg\n1\nk\nq\n")

@@ -62,7 +62,9 @@ class PostgresStore:
         found = catalog.find(server, collection)
         if found is None:
             if fingerprint is None or not create:
-                raise NotFound(f"There is no index at {self.place} yet. Add documents: rag ingest.")
+                raise NotFound(
+                    f"There is no index at {self.place} yet. Add documents: rag ingest PATH..."
+                )
             catalog.make(server, collection, fingerprint=fingerprint)
             found = catalog.find(server, collection)
             if found is None:
