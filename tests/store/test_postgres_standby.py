@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from rag.errors import NotFound, StoreError, Unreachable
+from rag.errors import NotFound, SettingsError, StoreError, Unreachable
 from rag.store.postgres import PostgresStore, Server, Standby, migrate
 from rag.store.postgres import collections as catalog
 from tests.fakes import make_document, ready
@@ -253,6 +253,13 @@ def test_a_read_whose_standby_is_lost_half_way_is_told(pair: Pair) -> None:
             lost()
         assert texts(store) == {"file:a.txt": "text"}
         assert dict(standby.reads) == {"standby": 1, "behind": 0, "away": 2}
+
+
+def test_an_address_that_is_none_is_told_by_its_setting() -> None:
+    """The setting is named, and no password."""
+    with pytest.raises(SettingsError, match="RAG_STORE_READ is no address") as caught:
+        Server("postgresql://anna:secret@[/mine", primary=False)
+    assert "secret" not in str(caught.value)
 
 
 def test_two_services_never_read_what_was_deleted_before(pair: Pair) -> None:

@@ -80,10 +80,9 @@ class Server:
         statement_seconds: float = _STATEMENT_SECONDS,
         primary: bool = True,
     ) -> None:
-        self.place: Final = place_of(url)
-        self._url: Final = checked(
-            url, setting="RAG_STORE" if primary else "RAG_STORE_READ", writing=primary
-        )
+        setting = "RAG_STORE" if primary else "RAG_STORE_READ"
+        self._url: Final = checked(url, setting=setting, writing=primary)
+        self.place: Final = place_of(self._url)
         self._statement_seconds: Final = statement_seconds
         if primary:
             with (
