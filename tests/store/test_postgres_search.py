@@ -121,7 +121,7 @@ def assert_agrees(snapshot: Snapshot, held: HeldRankings) -> None:
 def _limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that few passages stay below, or go beyond everywhere."""
     if request.param == "small":
-        monkeypatch.setattr("rag.store.postgres.segments._CLASSES", (5, 9, 40))
+        monkeypatch.setattr("rag.store.postgres.segments._CLASSES", (2, 4, 8, 40))
         monkeypatch.setattr("rag.store.postgres.segments._FANOUT", 2)
         monkeypatch.setattr("rag.store.postgres.segments.LARGEST", 50)
         monkeypatch.setattr("rag.store.postgres.searching._SPARE", 1)

@@ -21,7 +21,7 @@ Query: TypeAlias = Callable[[str, tuple[Any, ...]], Sequence[Row]]
 # become one of the next: so a search meets few, and a chunk is written a logarithmic number of
 # times. The largest are never merged, which bounds how long a write can be held up by it.
 _FANOUT: Final = 8
-_CLASSES: Final = (64, 512, 4096)
+_CLASSES: Final = (8, 64, 512, 4096)
 LARGEST: Final = 16_384
 
 
