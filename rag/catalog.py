@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,7 +18,7 @@ import msgspec
 
 from rag.durable import TOO_MANY_FILES, replace_file, sync
 from rag.errors import Conflict, DamagedStore, InvalidRequest, NotFound, StoreError
-from rag.settings import DEFAULT_COLLECTION, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, Settings
+from rag.settings import DEFAULT_COLLECTION, MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS
 from rag.store.opening import finish_restoring
 
 FILE: Final = "collection.json"
@@ -89,12 +88,14 @@ def recipe_of(home: Path, name: str) -> Recipe | None:
         ) from error
 
 
-def settings_of(settings: Settings, name: str) -> Settings:
-    """Return the settings with what the collection's recipe fixes."""
-    recipe = recipe_of(settings.home, name)
-    if recipe is None:
-        return settings
-    return replace(settings, embedder=recipe.embedder, chunk_tokens=recipe.chunk_tokens)
+def check_name(name: str) -> None:
+    """Raise InvalidRequest for what cannot name a collection."""
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"{name!r} cannot name a collection: take up to 64 small letters, digits, dashes and "
+            "underscores, a letter or digit first.",
+            pointer="/name",
+        )
 
 
 def create(
@@ -105,12 +106,7 @@ def create(
     Raises InvalidRequest for a name that is none, and Conflict where there is such a collection or
     there are as many as `limit` already.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest(
-            f"{name!r} cannot name a collection: take up to 64 small letters, digits, dashes and "
-            "underscores, a letter or digit first.",
-            pointer="/name",
-        )
+    check_name(name)
     present = names(home)
     if name in present:
         raise Conflict(f"There is a collection {name!r} already. Use it, or take another name.")
@@ -125,12 +121,28 @@ def create(
         temporary = Path(tempfile.mkdtemp(dir=base, prefix=f".{name}.", suffix=".tmp"))
         try:
             fill(temporary)
-            content = msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
-            replace_file(temporary / FILE, content)
+            _write_recipe(temporary, recipe)
             temporary.rename(base / name)  # fails where another process was quicker
             sync(base)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_copy_in_place(prepared: Path, directory: Path, *, recipe: Recipe | None) -> None:
+    """Give a directory with a store its recipe and its place; raise Conflict where one is."""
+    name = directory.name
+    if directory.exists():
+        raise Conflict(f"There is a collection {name!r} already. Use it, or take another name.")
+    with _disk(f"The collection {name!r} was not put in its place"):
+        if recipe is not None:
+            _write_recipe(prepared, recipe)
+        prepared.rename(directory)
+        sync(directory.parent)
+
+
+def _write_recipe(directory: Path, recipe: Recipe) -> None:
+    content = msgspec.json.format(msgspec.json.encode(recipe), indent=1) + b"\n"
+    replace_file(directory / FILE, content)
 
 
 def move_aside(home: Path, name: str) -> Path:

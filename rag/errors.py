@@ -16,7 +16,8 @@ RagError
 ├── StoreError                the index on disk cannot be used as it is
 │   ├── StaleIndex            it was built with other settings: rebuild it
 │   ├── DamagedStore          it is not as it was written: restore a snapshot
-│   └── StoreFull             there is no room for more: make some
+│   ├── StoreFull             there is no room for more: make some
+│   └── Unreachable           the server that keeps it does not answer: try again
 ├── Forbidden                 this key may not do that: take one that may
 ├── DamagedKeys               the file of the keys is not as it was written: put a copy there
 ├── Busy                      more requests than can be answered now: try again
@@ -96,6 +97,12 @@ class DamagedStore(StoreError):
 
 class StoreFull(StoreError):
     """There is too little room on the disk to add to the index."""
+
+
+class Unreachable(StoreError):
+    """The server that keeps the index did not answer in time; `retry_after` is in seconds."""
+
+    retry_after = 1
 
 
 class Forbidden(RagError):

@@ -1,19 +1,17 @@
 """A home's collections as they are in use: each opened at its first use and kept open."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from rag import catalog
 from rag.answering import Answerer
+from rag.catalogs import Catalog, Kept
 from rag.errors import DamagedStore, StaleIndex
 from rag.indexing import Indexer
 from rag.store import Snapshot, Store
-from rag.store.mark import FILE_NAME as MARK
 
 State = Literal["ready", "stale", "damaged"]
 
@@ -72,6 +70,11 @@ class Condition:
 class Opening(Protocol):
     """How collections are opened; `rag.bootstrap` has the one that is used."""
 
+    @property
+    def catalog(self) -> Catalog:
+        """Where the collections are kept."""
+        ...
+
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
         ...
@@ -89,7 +92,7 @@ class Opening(Protocol):
         ...
 
     def close(self) -> None:
-        """Close what engines share."""
+        """Close what engines and stores share."""
         ...
 
 
@@ -118,7 +121,7 @@ class Home:
                 del self._stores[collection]
                 found = None
             if found is None:
-                catalog.require(self.path, collection)
+                self.require(collection)
                 found = self._stores[collection] = self._opening.open_store(collection)
             return found
 
@@ -132,25 +135,33 @@ class Home:
             self._engines[collection] = found
             return found
 
+    def require(self, collection: str) -> None:
+        """Raise NotFound unless there is a collection of this name, or it is the default one."""
+        self._opening.catalog.require(collection)
+
+    def reads(self) -> Mapping[str, int]:
+        """Return how many reads a standby could be asked for, as `Catalog.reads` does."""
+        return self._opening.catalog.reads()
+
     def open_stores(self) -> dict[str, Store]:
         """Return the stores that are in use now, by collection; opens none."""
         return self._stores.copy()
 
     def names(self) -> list[str]:
         """Return the names of the collections, ascending."""
-        return catalog.names(self.path)
+        return self._opening.catalog.names()
 
     def making(self, collection: str) -> Making:
         """Return what a collection is made with, which loads its models."""
-        catalog.require(self.path, collection)
+        self.require(collection)
         return self._opening.making(collection)
 
     def condition(self, collection: str) -> Condition:
         """Return how a collection is, without its models; what is damaged or stale is told."""
-        catalog.require(self.path, collection)
+        self.require(collection)
         created = None
         try:
-            recipe = catalog.recipe_of(self.path, collection)
+            recipe = self._opening.catalog.recipe_of(collection)
             created = None if recipe is None else recipe.created
             state, reason, contents = self._look_into(collection)
         except DamagedStore as error:
@@ -160,7 +171,7 @@ class Home:
             reason=reason,
             contents=contents,
             created=created,
-            updated=_time_of(catalog.directory_of(self.path, collection) / MARK),
+            updated=self._opening.catalog.updated(collection),
         )
 
     def create(self, collection: str, *, chunk_tokens: int | None) -> None:
@@ -171,8 +182,8 @@ class Home:
         """
         self._opening.create(collection, chunk_tokens=chunk_tokens)
 
-    def delete(self, collection: str) -> Path:
-        """Take a collection out of use; return where all of it lies now, for nothing is lost.
+    def delete(self, collection: str) -> Kept:
+        """Take a collection out of use; return where it is now, for nothing is lost.
 
         Reads that are under way end well. The caller sees to it that nobody writes to it.
         """
@@ -181,7 +192,7 @@ class Home:
             store = self._stores.pop(collection, None)
             if store is not None:
                 store.close()
-            return catalog.move_aside(self.path, collection)
+            return self._opening.catalog.remove(collection)
 
     def close(self) -> None:
         """Close every collection and the models."""
@@ -222,11 +233,3 @@ def _contents(snapshot: Snapshot) -> Contents:
         characters=snapshot.characters(),
         fingerprint=snapshot.fingerprint,
     )
-
-
-def _time_of(file: Path) -> str | None:
-    try:
-        changed = file.stat().st_mtime
-    except FileNotFoundError:
-        return None
-    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")

@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rag.chunks import Chunk
 from rag.documents import Document
-from rag.errors import NoText, SourceError
-from rag.store import NewDocument, Store, check_storable
+from rag.errors import SourceError
+from rag.preparing import cut, read_file, reason_of
+from rag.store import NewDocument, Store
 
-_CHUNKS_A_GROUP = 256
+# What is embedded at once and stored in one transaction; the document that fills a group is whole.
+CHUNKS_A_GROUP: Final = 256
 
 Status = Literal["added", "replaced", "unchanged"]
 Item = TypeVar("Item")
@@ -53,7 +55,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
-    """A file whose bytes are stored already."""
+    """A file whose bytes are stored already, or one of its documents."""
 
     file: File
 
@@ -110,8 +112,8 @@ class Indexer:
         with self._store.snapshot() as snapshot:
             versions = snapshot.versions()
             generation = snapshot.generation
-        cut = ((document, self._cut(document, versions)) for document in documents)
-        yield from self._add(cut, versions, generation)
+        pairs = ((document, self._cut(document, versions)) for document in documents)
+        yield from self._add(pairs, versions, generation)
 
     def add_together(
         self, documents: Iterable[Document], *, progress: Callable[[int, int], None] | None = None
@@ -156,7 +158,7 @@ class Indexer:
             generation = snapshot.generation
         aside: list[Unchanged | Failed] = []
 
-        def cut() -> Iterator[tuple[Document, list[Chunk]]]:
+        def read_and_cut() -> Iterator[tuple[Document, list[Chunk]]]:
             for file, reading in _one_ahead(lambda file: self._read(file, versions), files):
                 try:
                     documents = reading.result()
@@ -165,13 +167,10 @@ class Indexer:
                         continue
                     for document in documents:
                         yield document, self._cut(document, versions)
-                except SourceError as error:
-                    aside.append(Failed(file=file, reason=str(error)))
-                except OSError as error:
-                    reason = f"the file cannot be read ({error.strerror}): check its permissions"
-                    aside.append(Failed(file=file, reason=reason))
+                except (SourceError, OSError) as error:
+                    aside.append(Failed(file=file, reason=reason_of(error)))
 
-        for indexed in self._add(cut(), versions, generation):
+        for indexed in self._add(read_and_cut(), versions, generation):
             yield from aside
             aside.clear()
             yield indexed
@@ -179,22 +178,13 @@ class Indexer:
 
     def _read(self, file: File, versions: Mapping[str, str]) -> list[Document] | None:
         """Return the file's documents, None where its bytes are stored already."""
-        with file.path.open("rb") as stream:
-            # One that is too large for the parser is not loaded whole before it says so.
-            data = stream.read(self._parser.largest + 1)
+        data = read_file(file.path, largest=self._parser.largest)
         if versions.get(file.uri) == hashlib.sha256(data).hexdigest():
             return None
         return self._parser.read(data, name=file.path.name, uri=file.uri)
 
     def _cut(self, document: Document, versions: Mapping[str, str]) -> list[Chunk]:
-        """Return the document's chunks, none where its bytes are stored already."""
-        if versions.get(document.uri) == document.sha256:
-            return []
-        check_storable(document)
-        chunks = self._chunk(document)
-        if not chunks:
-            raise NoText(f"{document.uri} holds nothing but white space.")
-        return chunks
+        return cut(document, versions, chunk=self._chunk)
 
     def _add(
         self,
@@ -212,7 +202,7 @@ class Indexer:
                 continue
             group.append((document, chunks))
             size += len(chunks)
-            if size >= _CHUNKS_A_GROUP:
+            if size >= CHUNKS_A_GROUP:
                 yield from self._flush(group, versions)
                 group, size = [], 0
         if group:
@@ -225,10 +215,10 @@ class Indexer:
     ) -> npt.NDArray[np.float32]:
         pairs = [(document, chunk) for document, chunks in new for chunk in chunks]
         rows = []
-        for first in range(0, len(pairs), _CHUNKS_A_GROUP):
+        for first in range(0, len(pairs), CHUNKS_A_GROUP):
             if progress is not None:
                 progress(first, len(pairs))
-            group = pairs[first : first + _CHUNKS_A_GROUP]
+            group = pairs[first : first + CHUNKS_A_GROUP]
             rows.append(self._embedder.embed_passages([self._passage(*pair) for pair in group]))
         return np.concatenate(rows)
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -25,10 +25,15 @@ Choice = TypeVar("Choice", bound=str)
 class Settings:
     """What can be set, each by the environment variable `RAG_` and the field's name in capitals.
 
-    `home` is the directory of the index, `models` that of converted models; None is one in `home`.
-    `embedder` is "minilm" or the path of a local sentence-transformers directory. `reader` is
-    "trained" (the shipped one), "sentence" (whole sentences, without training), or the path or hub
-    id of a trained one, of this project or a question answering checkpoint of transformers.
+    `home` is the directory of the index and of all else that is kept. `store` is the address of a
+    PostgreSQL database (postgresql://...) that keeps the index instead, or empty; the rest stays in
+    the home, as `rag.asgi` says. `store_read` is that of a standby of it, or empty, from which is
+    read what the database itself had `store_read_lag` seconds ago or less.
+
+    `models` is the directory of converted models; None is one in `home`. `embedder` is "minilm" or
+    the path of a local sentence-transformers directory. `reader` is "trained" (the shipped one),
+    "sentence" (whole sentences, without training), or the path or hub id of a trained one, of this
+    project or a question answering checkpoint of transformers.
     `min_confidence` (0 to 1) withholds answers below it; None takes the reader's own threshold.
     `chunk_tokens` bounds a chunk, in the embedder's tokens. `threads` is how many the models use.
     `concurrency` is how many questions are answered at once.
@@ -53,6 +58,9 @@ class Settings:
     """
 
     home: Path
+    store: str = field(repr=False)  # it may hold a password
+    store_read: str = field(repr=False)
+    store_read_lag: float
     models: Path | None
     embedder: str
     reader: str
@@ -101,8 +109,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             f"Unknown setting {', '.join(unknown)}. Known are {', '.join(sorted(known))}."
         )
     confidence = given.get("RAG_MIN_CONFIDENCE", "")
+    lag = given.get("RAG_STORE_READ_LAG", "")
     return Settings(
         home=Path(given.get("RAG_HOME") or ".rag").absolute(),
+        store=_database("RAG_STORE", given.get("RAG_STORE", "")),
+        store_read=_standby(given),
+        store_read_lag=_real("RAG_STORE_READ_LAG", lag, high=3600.0) if lag else 0.0,
         models=Path(given["RAG_MODELS"]).absolute() if given.get("RAG_MODELS") else None,
         embedder=given.get("RAG_EMBEDDER") or "minilm",
         reader=given.get("RAG_READER") or "trained",
@@ -146,6 +158,24 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         log_level=_choice(given, "RAG_LOG_LEVEL", "debug", "info", "warning", "error") or "info",
         log_text=_choice(given, "RAG_LOG_TEXT", "on", "off") == "on",
     )
+
+
+def _database(key: str, value: str) -> str:
+    if value and not value.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(
+            f"{key} must be the address of a database, postgresql://USER@HOST/DATABASE, or "
+            f"empty{' for an index in files' if key == 'RAG_STORE' else ''}."
+        )
+    return value
+
+
+def _standby(given: Mapping[str, str]) -> str:
+    value = _database("RAG_STORE_READ", given.get("RAG_STORE_READ", ""))
+    if value and not given.get("RAG_STORE"):
+        raise SettingsError(
+            "RAG_STORE_READ names a standby, but RAG_STORE no database that it stands by. Set both."
+        )
+    return value
 
 
 def _choice(given: Mapping[str, str], key: str, *choices: Choice) -> Choice | None:
@@ -198,11 +228,11 @@ def _whole(given: Mapping[str, str], key: str, *, default: int, low: int, high: 
     return number
 
 
-def _real(key: str, value: str) -> float:
+def _real(key: str, value: str, *, high: float = 1.0) -> float:
     try:
         number = float(value)
     except ValueError:
         number = -1.0
-    if not 0.0 <= number <= 1.0:
-        raise SettingsError(f"{key} must be a number from 0 to 1, not {value!r}.")
+    if not 0.0 <= number <= high:
+        raise SettingsError(f"{key} must be a number from 0 to {high:g}, not {value!r}.")
     return number

@@ -21,7 +21,7 @@ import msgspec
 
 from rag.durable import NO_ROOM, replace_file, sync
 from rag.errors import DamagedStore, InvalidRequest, NotFound, StoreError, StoreFull
-from rag.store import FILE_NAME, Store, verify_file
+from rag.store import FILE_NAME, SqliteStore, verify_file
 from rag.store.mark import Mark, write_mark
 from rag.store.opening import put_in_place
 
@@ -178,7 +178,7 @@ def restore(home: Path, name: str, *, replace: bool = False) -> list[Path]:
 def _save(source: Path, target: Path) -> SavedCollection:
     """Copy a collection, verify the copy and return what it holds."""
     target.mkdir()
-    store = Store(source, fingerprint=None)
+    store = SqliteStore(source, fingerprint=None)
     try:
         store.back_up(target / FILE_NAME)
     finally:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag import catalog
 from rag.answering import Answerer
 from rag.api.lifecycle import Lifecycle
 from rag.api.prometheus import Metrics
 from rag.api.readiness import Readiness
 from rag.api.service import Service
 from rag.api.worker import Worker
+from rag.catalog import Recipe
+from rag.catalogs import Catalog, DirectoryCatalog
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.home import Engine, Home, Making
@@ -22,10 +23,13 @@ from rag.jobs import JobQueue, JobRunner, ingest
 from rag.labels import LabelFile
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.stored import StoredRankings
 from rag.settings import DEFAULT_COLLECTION
 from rag.store import Store
+from tests import stores
 from tests.fakes import DIM, FakeEmbedder, InProcessParser, chunk_lines
 from vectors import ExactIndex
 
@@ -45,30 +49,37 @@ def _own_text(_: Document, chunk: Chunk) -> str:
 class FakeOpening:
     """Opens collections of a home with stand-ins for the models; counts what it opens.
 
-    `chunk_tokens` is the environment's setting. `before_embedding` is called with each group.
+    `chunk_tokens` is the environment's setting, `catalog` where collections are kept; None takes
+    what the tests are run over. `before_embedding` is called with each group.
     """
 
-    def __init__(self, home: Path, *, chunk_tokens: int = 200) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        chunk_tokens: int = 200,
+        max_documents: int | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
         self.home = home
+        self.catalog = catalog or stores.catalog_of(home, max_documents=max_documents)
         self.chunk_tokens = chunk_tokens
         self.opened: list[str] = []
-        self.max_documents: int | None = None
         self.before_embedding: Callable[[Sequence[str]], None] = lambda _: None
         self.answerer: Any = None
 
     def open_store(self, collection: str, *, whatever_made_with: bool = False) -> Store:
         """Open a store; StaleIndex unless the settings made it, or that does not matter."""
         self.opened.append(collection)
-        return Store(
-            catalog.directory_of(self.home, collection),
+        return self.catalog.open_store(
+            collection,
             fingerprint=None if whatever_made_with else self.making(collection).fingerprint,
             create=collection == DEFAULT_COLLECTION,
-            max_documents=self.max_documents,
         )
 
     def build_engine(self, collection: str, *, store: Store) -> Engine:
         """Return the ways to ask and change an open store."""
-        assert catalog.directory_of(self.home, collection) == store.path.parent
+        assert collection in store.place
         embedder = FakeEmbedder()
         opening = self
 
@@ -77,9 +88,9 @@ class FakeOpening:
                 opening.before_embedding(texts)
                 return embedder.embed_passages(texts)
 
-        retriever = Retriever(
-            embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
-        )
+        held = HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
+        rankings = held if isinstance(self.catalog, DirectoryCatalog) else StoredRankings()
+        retriever = Retriever(embedder=embedder, rankings=rankings)
         return Engine(
             store=store,
             answerer=self.answerer
@@ -99,7 +110,7 @@ class FakeOpening:
 
     def making(self, collection: str) -> Making:
         """Return what a collection is made with."""
-        recipe = catalog.recipe_of(self.home, collection)
+        recipe = self.catalog.recipe_of(collection)
         size = self.chunk_tokens if recipe is None else recipe.chunk_tokens
         return Making(
             embedder="fake",
@@ -113,18 +124,16 @@ class FakeOpening:
     def create(self, collection: str, *, chunk_tokens: int | None) -> None:
         """Make an empty collection."""
         size = chunk_tokens or self.chunk_tokens
-        catalog.create(
-            self.home,
+        self.catalog.create(
             collection,
-            recipe=catalog.Recipe(
-                embedder="fake", chunk_tokens=size, created="2026-01-31T12:00:00+00:00"
-            ),
-            fill=lambda directory: Store(directory, fingerprint=fingerprint(size)).close(),
+            recipe=Recipe(embedder="fake", chunk_tokens=size, created="2026-01-31T12:00:00+00:00"),
+            fingerprint=fingerprint(size),
             limit=4,
         )
 
     def close(self) -> None:
-        """Nothing is shared."""
+        """Close what the stores share."""
+        self.catalog.close()
 
 
 def make_service(

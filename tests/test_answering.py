@@ -16,9 +16,10 @@ from rag.errors import InvalidRequest
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.reader import Reader, Span
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Mode, Retriever
-from rag.store import Filters, Store
+from rag.store import Filters, SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
 
@@ -48,7 +49,7 @@ class SilentReader:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     yield opened
     opened.close()
 
@@ -60,7 +61,8 @@ def make_answerer(
     return Answerer(
         store,
         retriever=Retriever(
-            embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+            embedder=embedder,
+            rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
         ),
         reader=reader or SentenceReader(embedder, calibration=CALIBRATION),
         min_confidence=min_confidence,

@@ -13,9 +13,11 @@ import pytest
 
 from rag import bootstrap, catalog
 from rag.api.readiness import WarmUp
+from rag.components import index_fingerprint
 from rag.errors import DamagedStore, NotFound, SettingsError, StaleIndex
 from rag.home import Home
 from rag.indexing import File, Indexed, Unchanged
+from rag.promises import threshold_file
 from rag.reading.calibration import FEATURES, Calibration
 from rag.settings import Settings, read_settings
 from rag.thresholds import Threshold, calibration_sha256, save_threshold
@@ -122,7 +124,7 @@ def test_a_recipe_goes_before_the_environment(tmp_path: Path, loaded: list[str])
         opened.store(name or "default")
         opened.close()
     changed = bootstrap.build_home(settings(tmp_path, RAG_CHUNK_TOKENS="100"))
-    assert changed.store("own").fingerprint == bootstrap.index_fingerprint(settings(tmp_path))
+    assert changed.store("own").fingerprint == index_fingerprint(settings(tmp_path))
     with pytest.raises(StaleIndex, match="rag reindex --collection default"):
         changed.store("default")
     assert changed.condition("default").state == "stale"
@@ -138,7 +140,7 @@ def test_a_threshold_is_its_collections_own(tmp_path: Path, loaded: list[str]) -
     opened = bootstrap.build_home(settings(tmp_path))
     for name in ("kept", "broken", "none"):
         opened.create(name, chunk_tokens=50)
-    index = bootstrap.index_fingerprint(settings(tmp_path, RAG_CHUNK_TOKENS="50"))
+    index = index_fingerprint(settings(tmp_path, RAG_CHUNK_TOKENS="50"))
     for name, reader in (("kept", "reader"), ("broken", "another")):
         threshold = Threshold(
             min_confidence=0.77,
@@ -152,7 +154,7 @@ def test_a_threshold_is_its_collections_own(tmp_path: Path, loaded: list[str]) -
             index=index,
             k=10,
         )
-        save_threshold(threshold, bootstrap.threshold_file(settings(tmp_path), collection=name))
+        save_threshold(threshold, threshold_file(settings(tmp_path), collection=name))
     assert opened.engine("kept").answerer.min_confidence == 0.77
     assert opened.engine("none").answerer.min_confidence == 0.3
     with pytest.raises(SettingsError, match="reader another"):

@@ -132,6 +132,8 @@ def floors() -> dict[str, Version]:
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     found = {}
     for requirement in (Requirement(line) for each in lists for line in each):
+        if requirement.name == project["name"]:
+            continue  # an extra that is a part of another one
         (specifier,) = requirement.specifier
         assert specifier.operator in {">=", "=="}, requirement
         found[canonicalize_name(requirement.name)] = Version(specifier.version)

@@ -1,16 +1,23 @@
-"""A home that is in use notices what commands do to its collections meanwhile."""
+"""A home that is in use notices what commands do to its collections meanwhile.
+
+Commands and other services have a catalog of their own.
+"""
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from rag import catalog, snapshots
+from rag import snapshots
+from rag.catalogs import Catalog
 from rag.errors import NotFound, StaleIndex, StoreError
 from rag.home import Home
-from rag.store import Store
+from rag.store import SqliteStore
 from rag.store.opening import finish_restoring, put_in_place
+from tests import stores
 from tests.fakes import make_document, ready
 from tests.services import FakeOpening, fingerprint
 
@@ -31,6 +38,14 @@ def home(tmp_path: Path, opening: FakeOpening) -> Iterator[Home]:
     opened.close()
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path, home: Home) -> Iterator[Catalog]:
+    """The catalog of a command while the home is in use."""
+    assert home.path == tmp_path
+    with closing(stores.catalog_of(tmp_path)) as catalog:
+        yield catalog
+
+
 def add(home: Home, name: str, text: str) -> None:
     home.engine(name).indexer.add_together([make_document(text, uri=f"file:{text}")])
 
@@ -45,9 +60,11 @@ def uris(home: Home, name: str) -> list[str]:
         return [summary.uri for summary in snapshot.summaries(limit=9)]
 
 
-def test_a_collection_that_a_command_deletes_is_gone_at_once(home: Home, tmp_path: Path) -> None:
+def test_a_collection_that_a_command_deletes_is_gone_at_once(
+    home: Home, elsewhere: Catalog
+) -> None:
     """NotFound for its documents and its questions; the other one goes on."""
-    catalog.move_aside(tmp_path, "other")
+    elsewhere.remove("other")
     with pytest.raises(NotFound, match="no collection 'other'"):
         home.store("other")
     with pytest.raises(NotFound, match="no collection 'other'"):
@@ -55,6 +72,22 @@ def test_a_collection_that_a_command_deletes_is_gone_at_once(home: Home, tmp_pat
     assert uris(home, "default") == ["file:The yak of default drinks lemonade."]
 
 
+def test_a_collection_that_a_command_makes_anew_answers_from_the_new_one(
+    home: Home, opening: FakeOpening, elsewhere: Catalog
+) -> None:
+    """Nothing of the deleted one is listed or answered, and what is added is not added to it."""
+    kept = elsewhere.remove("other")
+    opening.create("other", chunk_tokens=None)
+    assert (uris(home, "other"), answers(home, "other")) == ([], [])
+    add(home, "other", "The yak drinks tea.")
+    assert uris(home, "other") == ["file:The yak drinks tea."]
+    assert answers(home, "other") == ["The yak drinks tea."]
+    elsewhere.remove("other")
+    stores.bring_back(home.path, kept=kept.name, name="other")
+    assert answers(home, "other") == ["The yak of other drinks lemonade."]
+
+
+@pytest.mark.files_only
 def test_a_collection_that_a_command_restores_answers_from_what_was_restored(
     home: Home, tmp_path: Path
 ) -> None:
@@ -68,28 +101,31 @@ def test_a_collection_that_a_command_restores_answers_from_what_was_restored(
     assert len(uris(home, "other")) == 2
 
 
-def test_who_uses_a_replaced_collection_yet_ends_well(home: Home, tmp_path: Path) -> None:
+def test_who_uses_a_replaced_collection_yet_ends_well(
+    home: Home, opening: FakeOpening, elsewhere: Catalog
+) -> None:
     """What is held is read to its end; another read or write of the old one is refused."""
-    snapshots.create(tmp_path, name="a")
-    engine = home.engine("other")
+    engine, before = home.engine("other"), uris(home, "other")
     with engine.store.snapshot() as held:
-        snapshots.restore(tmp_path, "a", replace=True)
+        elsewhere.remove("other")
+        opening.create("other", chunk_tokens=None)
         assert home.engine("other").store is not engine.store
-        assert [summary.uri for summary in held.summaries(limit=9)] == uris(home, "other")
+        assert [summary.uri for summary in held.summaries(limit=9)] == before
     for use in (lambda: engine.store.put([]), lambda: engine.store.snapshot().__enter__()):
-        with pytest.raises(StoreError, match="moved, deleted or restored"):
+        with pytest.raises(StoreError, match=r"deleted.* since it was opened"):
             use()
 
 
 def test_a_collection_that_a_command_rebuilds_is_opened_with_its_new_settings(
-    home: Home, opening: FakeOpening, tmp_path: Path
+    home: Home, opening: FakeOpening, elsewhere: Catalog
 ) -> None:
     """The first use is refused, the next one is of the rebuilt index; the rest is untouched."""
-    place = tmp_path / "collections" / "other"
-    recipe = (place / catalog.FILE).read_text()
-    (place / catalog.FILE).write_text(recipe.replace("200", "50"))
+    recipe = elsewhere.recipe_of("other")
+    assert recipe is not None
+    changed = msgspec.structs.replace(recipe, chunk_tokens=50)
+    stores.write_recipe(home.path, "other", msgspec.json.encode(changed).decode())
     assert uris(home, "other") == ["file:The yak of other drinks lemonade."]
-    rebuilding = Store(place, fingerprint=None)
+    rebuilding = elsewhere.open_store("other", fingerprint=None)
     rebuilding.begin_rechunking(fingerprint(50))
     with rebuilding.snapshot() as snapshot:
         document = snapshot.document(snapshot.summaries(limit=1)[0].id)
@@ -113,7 +149,7 @@ def test_two_that_put_a_restored_store_in_place_get_along(
     """A reader that comes between the two renames of a restoring finishes it; neither fails."""
     directory, prepared = tmp_path / "index", tmp_path / "prepared"
     for place in (directory, prepared):
-        Store(place, fingerprint=place.name).close()
+        SqliteStore(place, fingerprint=place.name).close()
     rename, finished = Path.rename, threading.Event()
 
     def renamed(path: Path, target: Path) -> Path:
@@ -125,6 +161,6 @@ def test_two_that_put_a_restored_store_in_place_get_along(
     monkeypatch.setattr(Path, "rename", renamed)
     assert put_in_place(prepared, directory, aside=tmp_path / "replaced" / "index")
     assert finished.is_set()
-    opened = Store(directory, fingerprint="prepared", create=False)
+    opened = SqliteStore(directory, fingerprint="prepared", create=False)
     opened.close()
     assert not finish_restoring(directory)

@@ -14,7 +14,7 @@ from rag.chunks import Chunk
 from rag.documents import Document
 from rag.errors import BrokenFile, NoText
 from rag.indexing import Failed, File, Indexed, Indexer, Unchanged
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import FakeEmbedder, InProcessParser, chunk_lines, make_document
 
 
@@ -37,7 +37,7 @@ def own_text(_: Document, chunk: Chunk) -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "index", fingerprint="f")
+    opened = SqliteStore(tmp_path / "index", fingerprint="f")
     yield opened
     opened.close()
 
@@ -111,7 +111,7 @@ def test_documents_are_embedded_and_stored_in_groups(
 
     With groups of 5 chunks, documents of 2 make groups of 6, 6 and 2.
     """
-    monkeypatch.setattr(rag.indexing, "_CHUNKS_A_GROUP", 5)
+    monkeypatch.setattr(rag.indexing, "CHUNKS_A_GROUP", 5)
     documents = [make_document(f"a {n}\nb {n}", uri=f"file:{n}") for n in range(7)]
     generations = [indexed.generation for indexed in indexer.add(documents)]
     assert generations == [1, 1, 1, 2, 2, 2, 3]
@@ -123,7 +123,7 @@ def test_a_document_is_on_disk_when_it_is_reported(
     store: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever stops after a report finds what was reported, and nothing of later groups."""
-    monkeypatch.setattr(rag.indexing, "_CHUNKS_A_GROUP", 2)
+    monkeypatch.setattr(rag.indexing, "CHUNKS_A_GROUP", 2)
     outcomes = indexer.add(make_document(f"text {n}", uri=f"file:{n}") for n in range(6))
     assert next(outcomes).document.uri == "file:0"
     assert set(stored_texts(store)) == {"file:0", "file:1"}
@@ -300,7 +300,7 @@ def test_documents_that_are_added_together_are_one_generation(
     store: Store, indexer: Indexer, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One transaction however many groups are embedded; progress is told before each group."""
-    monkeypatch.setattr(rag.indexing, "_CHUNKS_A_GROUP", 2)
+    monkeypatch.setattr(rag.indexing, "CHUNKS_A_GROUP", 2)
     told: list[tuple[int, int]] = []
     documents = [make_document("a\nb\nc", uri="file:a"), make_document("d\ne", uri="file:b")]
     done = indexer.add_together(documents, progress=lambda *numbers: told.append(numbers))

@@ -10,7 +10,7 @@ import pytest
 from rag.documents import Document
 from rag.errors import BrokenFile, StoreError, TooLarge
 from rag.labels import Label, LabelFile, Place, Verdict, make_label, read_labels
-from rag.store import Snapshot, Store
+from rag.store import Snapshot, SqliteStore
 from rag.training.data import read_examples
 from tests.fakes import make_document, ready
 
@@ -26,7 +26,7 @@ def document() -> Document:
 @pytest.fixture
 def snapshot(document: Document, tmp_path: Path) -> Iterator[Snapshot]:
     """A store in which every line of the document is a chunk."""
-    store = Store(tmp_path / "store", fingerprint="none")
+    store = SqliteStore(tmp_path / "store", fingerprint="none")
     store.put(ready(document))
     with store.snapshot() as held:
         yield held

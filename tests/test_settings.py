@@ -14,6 +14,9 @@ def defaults() -> Settings:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     return Settings(
         home=Path.cwd() / ".rag",
+        store="",
+        store_read="",
+        store_read_lag=0.0,
         models=None,
         embedder="minilm",
         reader="trained",
@@ -86,6 +89,7 @@ def test_empty_values_are_as_good_as_none() -> None:
         ("RAG_MIN_FREE_BYTES", "0", "min_free_bytes", 0),
         ("RAG_MODELS", "/opt/models", "models", Path("/opt/models")),
         ("RAG_PROXY", "127.0.0.1, 10.0.0.0/8 ::1", "proxy", ("127.0.0.1", "10.0.0.0/8", "::1")),
+        ("RAG_STORE_READ_LAG", "2.5", "store_read_lag", 2.5),
         ("RAG_LOG", "json", "log", "json"),
         ("RAG_LOG", "text", "log", "text"),
         ("RAG_LOG", "off", "log", "off"),
@@ -130,6 +134,8 @@ def test_unknown_settings_are_refused_by_name() -> None:
         ("RAG_PARSE_BYTES", "1000000", "from 16777216 to 1099511627776"),
         ("RAG_PARSE_CHARACTERS", "2e6", "from 1000 to 100000000"),
         ("RAG_UPLOAD_BYTES", "50.5", "from 1000 to 1000000000"),
+        ("RAG_STORE_READ_LAG", "3601", "from 0 to 3600"),
+        ("RAG_STORE_READ_LAG", "soon", "from 0 to 3600"),
         ("RAG_LOG", "yes", "json, text or off"),
         ("RAG_LOG_LEVEL", "INFO", "debug, info, warning or error"),
         ("RAG_LOG_TEXT", "true", "on or off"),
@@ -139,6 +145,30 @@ def test_a_bad_value_is_refused_with_its_name_and_bounds(key: str, value: str, b
     """The message names the setting, what it may be and what it was."""
     with pytest.raises(SettingsError, match=rf"^{key} must be .*{bounds}, not '{value}'\.$"):
         read_settings({key: value})
+
+
+def test_the_address_of_a_database_is_not_told() -> None:
+    """It may hold a password, so neither the settings nor the refusal of another value show it."""
+    address = "postgresql://anna:secret@example.org/index"
+    found = read_settings({"RAG_STORE": address})
+    assert found.store == address
+    assert "secret" not in repr(found)
+    with pytest.raises(SettingsError, match=r"RAG_STORE must be the address.*postgresql://") as e:
+        read_settings({"RAG_STORE": "mysql://anna:secret@example.org/index"})
+    assert "secret" not in str(e.value)
+
+
+def test_a_standby_stands_by_a_database() -> None:
+    """Its address is refused without the database's, and told as little."""
+    standby = {"RAG_STORE_READ": "postgresql://anna:secret@example.org/standby"}
+    with pytest.raises(SettingsError, match=r"^RAG_STORE_READ .* RAG_STORE no database.*Set both"):
+        read_settings(standby)
+    found = read_settings({"RAG_STORE": "postgresql://anna@example.org/index", **standby})
+    assert found.store_read == standby["RAG_STORE_READ"]
+    assert "secret" not in repr(found)
+    with pytest.raises(SettingsError, match=r"^RAG_STORE_READ must be the address") as e:
+        read_settings({"RAG_STORE": "postgresql://a", "RAG_STORE_READ": "mysql://anna:secret@b/c"})
+    assert "secret" not in str(e.value)
 
 
 @pytest.mark.parametrize("value", ["proxy.example.org", "10.0.0.1/8", "127.0.0.1:80", "*"])

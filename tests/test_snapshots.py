@@ -12,11 +12,12 @@ import pytest
 
 from rag import snapshots
 from rag.errors import DamagedStore, InvalidRequest, NotFound, StoreError, StoreFull
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Hit, Retriever
-from rag.store import Filters, Store
+from rag.store import Filters, SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
-from tests.store.conftest import content
+from tests.store.conformance.opening import content
 from vectors import ExactIndex
 
 QUESTIONS = ("cat", "dog fish", "bird cat", "nothing")
@@ -28,7 +29,7 @@ def collection(home: Path, name: str = "default") -> Path:
 
 
 def fill(home: Path, name: str = "default", *, texts: tuple[str, ...] = TEXTS) -> Store:
-    store = Store(collection(home, name), fingerprint="f")
+    store = SqliteStore(collection(home, name), fingerprint="f")
     for n, text in enumerate(texts):
         store.put(ready(make_document(text, uri=f"file:{n}")))
     return store
@@ -36,9 +37,10 @@ def fill(home: Path, name: str = "default", *, texts: tuple[str, ...] = TEXTS) -
 
 def answers(directory: Path) -> tuple[int, list[list[Hit]]]:
     """Return what a process that opens a collection anew finds for the questions."""
-    store = Store(directory, fingerprint="f", create=False)
+    store = SqliteStore(directory, fingerprint="f", create=False)
     retriever = Retriever(
-        embedder=FakeEmbedder(), vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex
+        embedder=FakeEmbedder(),
+        rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
     )
     with store.snapshot() as snapshot:
         hits = [retriever.retrieve(snapshot, q, k=9, filters=Filters()) for q in QUESTIONS]
@@ -107,7 +109,7 @@ def test_a_snapshot_is_of_one_generation_while_others_write(home: Path, tmp_path
         there = tmp_path / name
         shutil.copytree(home / "snapshots" / name, there / "snapshots" / name)
         snapshots.restore(there, name)
-        restored = Store(collection(there), fingerprint="f")
+        restored = SqliteStore(collection(there), fingerprint="f")
         with restored.snapshot() as snapshot:
             generations.append(snapshot.generation)
             versions = [c[2] for c in content(snapshot).values() if c[2].startswith("version")]

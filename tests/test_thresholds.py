@@ -6,8 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rag import bootstrap
-from rag.errors import SettingsError
+from rag.catalog import names
+from rag.components import index_fingerprint
+from rag.errors import NotFound, SettingsError
+from rag.promises import min_confidence, threshold_file
 from rag.reading.calibration import FEATURES, Calibration
 from rag.settings import Settings, read_settings
 from rag.thresholds import Threshold, calibration_sha256, load_threshold, save_threshold
@@ -40,20 +42,21 @@ def threshold(settings: Settings) -> Threshold:
         right=115,
         reader="fake-1",
         calibration=calibration_sha256(CALIBRATION),
-        index=bootstrap.index_fingerprint(settings),
+        index=index_fingerprint(settings),
         k=10,
     )
-    save_threshold(made, bootstrap.threshold_file(settings))
+    save_threshold(made, threshold_file(settings))
     return made
 
 
 def in_force(settings: Settings, reader: FakeReader, *, measuring: bool = False) -> float:
-    return bootstrap.min_confidence(settings, reader=reader, measuring=measuring)  # type: ignore[arg-type]
+    index = index_fingerprint(settings)
+    return min_confidence(settings, reader=reader, index=index, measuring=measuring)  # type: ignore[arg-type]
 
 
 def test_what_is_kept_is_read_again(settings: Settings, threshold: Threshold) -> None:
     """Whole; without a file there is none; nothing else is left in the directory."""
-    file = bootstrap.threshold_file(settings)
+    file = threshold_file(settings)
     assert load_threshold(file) == threshold
     assert load_threshold(file.with_name("other.json")) is None
     assert list(file.parent.iterdir()) == [file]
@@ -65,7 +68,7 @@ def test_the_setting_goes_first_then_the_threshold_then_the_reader(
     """Each where the one before it is not given."""
     assert in_force(replace(settings, min_confidence=0.1), FakeReader()) == 0.1
     assert in_force(settings, FakeReader()) == threshold.min_confidence
-    bootstrap.threshold_file(settings).unlink()
+    threshold_file(settings).unlink()
     assert in_force(settings, FakeReader()) == 0.4
 
 
@@ -91,6 +94,18 @@ def test_a_promise_that_cannot_be_kept_is_refused(
     assert in_force(replace(other, min_confidence=0.5), reader) == 0.5
 
 
+def test_beside_a_database_it_lies_in_the_home(settings: Settings, threshold: Threshold) -> None:
+    """It is in force there, and makes no directory that would pass for a collection."""
+    beside = replace(settings, store="postgresql://db.example.org/index")
+    save_threshold(msgspec.structs.replace(threshold, min_confidence=0.71), threshold_file(beside))
+    assert in_force(beside, FakeReader()) == 0.71
+    assert in_force(settings, FakeReader()) == 0.62
+    save_threshold(threshold, threshold_file(beside, collection="other"))
+    assert names(settings.home) == ["default"]
+    with pytest.raises(NotFound):
+        threshold_file(beside, collection="../other")
+
+
 def test_the_readers_own_threshold_does_not_change_its_calibration() -> None:
     """It takes no part in making a confidence; everything else does."""
     same = replace(CALIBRATION, min_confidence=0.9)
@@ -102,7 +117,7 @@ def test_the_readers_own_threshold_does_not_change_its_calibration() -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"min_confidence": "high"}', b"\xff"])
 def test_a_damaged_file_is_refused(settings: Settings, content: bytes) -> None:
     """It is not taken for none: a promise would silently be gone."""
-    file = bootstrap.threshold_file(settings)
+    file = threshold_file(settings)
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
     with pytest.raises(SettingsError, match="holds no threshold"):
@@ -111,7 +126,7 @@ def test_a_damaged_file_is_refused(settings: Settings, content: bytes) -> None:
 
 def test_unknown_fields_are_refused(settings: Settings, threshold: Threshold) -> None:
     """A file of another version may promise something else."""
-    file = bootstrap.threshold_file(settings)
+    file = threshold_file(settings)
     other = msgspec.to_builtins(threshold) | {"per": "topic"}
     file.write_bytes(msgspec.json.encode({"threshold": other, "sha256": ""}))
     with pytest.raises(SettingsError, match="per"):
@@ -121,7 +136,7 @@ def test_unknown_fields_are_refused(settings: Settings, threshold: Threshold) ->
 @pytest.mark.usefixtures("threshold")
 def test_an_altered_digit_is_noticed(settings: Settings) -> None:
     """A file that still reads well but is not as it was written is refused."""
-    file = bootstrap.threshold_file(settings)
+    file = threshold_file(settings)
     content = file.read_text()
     assert content.count("0.62") == 1
     file.write_text(content.replace("0.62", "0.02"))

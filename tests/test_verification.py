@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.store import Store
+from rag.store import SqliteStore
 from rag.verification import Quote, verify
 from tests.fakes import make_document, ready
 
@@ -13,7 +13,7 @@ OLD = "One cat sat. Two cats ran. One cat slept."
 
 def check(texts: list[str], quote: Quote, tmp_path: Path):
     """Store a document's versions one after the other and verify a quote against the last."""
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     for text in texts:
         store.put(ready(make_document(text)))
     with store.snapshot() as snapshot:
@@ -87,7 +87,7 @@ def test_what_was_never_stored_is_unknown(tmp_path: Path) -> None:
     assert "was stored" in found.message
     nobody = Quote(document="nope", sha256=None, start=0, end=1, text="O")
     assert check([], nobody, tmp_path).status == "unknown"
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     store.delete(make_document("").id)
     store.close()
     found = check([], quote("One"), tmp_path)

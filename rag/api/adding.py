@@ -10,7 +10,6 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
-from rag import catalog
 from rag.api import bodies, openapi, schemas, wire
 from rag.api.access import Access
 from rag.api.jobs import job_out
@@ -81,7 +80,7 @@ async def add_document(
     wanted = len(upload.data) > service.job_bytes if wait is None else not wait
 
     def queue() -> Job | None:
-        catalog.require(service.home.path, upload.collection)
+        service.home.require(upload.collection)
         # A later version must not be overtaken by an earlier one that waits.
         before = {job.uri for job in service.jobs.open_jobs(upload.collection)}
         return service.jobs.add(upload) if wanted or upload.uri in before else None

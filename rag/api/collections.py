@@ -121,7 +121,7 @@ async def create_collection(
 async def delete_collection(
     name: FromPath[str], service: NamedDependency[Service], access: NamedDependency[Access]
 ) -> schemas.CollectionDeleted:
-    """Take a collection out of use. Nothing is lost: all of it is kept aside in the home.
+    """Take a collection out of use. Nothing is lost: all of it is kept aside.
 
     The default collection begins anew, empty, when it is asked next.
     """
@@ -134,7 +134,7 @@ async def delete_collection(
                 "wait: GET /v1/jobs."
             )
         kept = service.home.delete(name)
-        return schemas.CollectionDeleted(name=name, kept=f"{kept.parent.name}/{kept.name}")
+        return schemas.CollectionDeleted(name=name, kept=kept.name)
 
     return await service.writes.run(remove)
 

@@ -36,6 +36,7 @@ STATUS: Final[dict[type[errors.RagError], tuple[int, str]]] = {
     errors.StaleIndex: (503, "stale-index"),
     errors.DamagedStore: (503, "damaged-store"),
     errors.StoreFull: (507, "store-full"),
+    errors.Unreachable: (503, "store-unreachable"),
     errors.StoreError: (503, "store"),
     errors.ModelError: (503, "model"),
     errors.SettingsError: (500, "settings"),
@@ -78,6 +79,7 @@ TITLES: Final = {
     "stale-index": "The index must be rebuilt",
     "damaged-store": "The index is damaged",
     "store-full": "There is no room to add to the index",
+    "store-unreachable": "The server that keeps the index does not answer",
     "store": "The index cannot be used",
     "model": "A model cannot be used",
     "settings": "The service is configured wrongly",
@@ -105,7 +107,9 @@ def of(error: Exception, *, path: str, pointer: str = "") -> Problem:
 
 def from_rag_error(request: Request[Any, Any, Any], error: errors.RagError) -> Response[Problem]:
     """Turn an error of this package into its problem."""
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {}
+    headers = {}
+    if isinstance(error, errors.Busy | errors.Unreachable):
+        headers["Retry-After"] = str(error.retry_after)
     return _respond(of(error, path=request.url.path), headers=headers)
 
 

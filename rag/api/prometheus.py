@@ -19,7 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from rag.answers import Reason
@@ -167,6 +167,15 @@ class State:
             depth.add_metric([name], worker.waiting)
             capacity.add_metric([name], worker.capacity)
         yield from (depth, capacity)
+        if reads := self._home.reads():
+            standby = CounterMetricFamily(
+                "chapterverse_store_reads",
+                "Reads from the standby, and from the primary as that was behind or away.",
+                labels=["standby"],
+            )
+            for outcome, count in sorted(reads.items()):
+                standby.add_metric(["used" if outcome == "standby" else outcome], count)
+            yield standby
         yield from self._collections()
 
     def _collections(self) -> Iterable[Metric]:

@@ -15,6 +15,7 @@ from rag.cli.keys import keys
 from rag.cli.reindex import reindex
 from rag.cli.serve import serve
 from rag.cli.snapshot import snapshot
+from rag.cli.store import store
 from rag.errors import RagError
 from rag.training.commands import reader
 
@@ -53,6 +54,7 @@ for command in (
     reader,
     evaluation,
     snapshot,
+    store,
     reindex,
     doctor,
 ):

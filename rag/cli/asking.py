@@ -140,7 +140,7 @@ def _require_documents(settings: "Settings", collection: str) -> None:
     ):
         if not snapshot.count()[0]:
             raise click.ClickException(
-                f"There are no documents in {settings.home} yet. Add some: rag ingest PATH..."
+                f"There are no documents in {store.place} yet. Add some: rag ingest PATH..."
             )
 
 

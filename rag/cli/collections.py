@@ -72,20 +72,19 @@ def create(name: str, *, chunk_tokens: int | None, embedder: str | None, home: P
 @home_option
 def delete(name: str, *, yes: bool, home: Path | None) -> None:
     """Take the collection NAME out of use; all of it is kept aside."""
-    from rag import catalog
     from rag.bootstrap import open_home
 
     settings = settings_for(home)
     with open_home(settings, create=False) as opened:
         if name not in opened.names():
-            catalog.require(settings.home, name)
+            opened.require(name)
         if not yes:
             condition = _described(opened.condition(name))
             click.confirm(f"Delete {name} ({condition})?", abort=True)
         kept = opened.delete(name)
     click.echo(
-        f"Deleted {name}. Nothing is lost: it lies in {kept}. To have it back, move it to "
-        f"{catalog.directory_of(settings.home, name)}. Restart what serves it."
+        f"Deleted {name}. Nothing is lost: it lies in {kept.place}. To have it back, "
+        f"{kept.way_back}. A running service knows it from its next request on."
     )
 
 

@@ -84,7 +84,7 @@ def _disk(settings: Settings) -> str:
 
 @cache
 def _opened(settings: Settings) -> "Embedder":
-    from rag.bootstrap import open_embedder
+    from rag.components import open_embedder
 
     return open_embedder(settings)
 
@@ -97,7 +97,7 @@ def _embedder(settings: Settings) -> str:
 
 @cache
 def _opened_reader(settings: Settings) -> "Reader":
-    from rag.bootstrap import open_reader
+    from rag.components import open_reader
 
     return open_reader(settings, embedder=_opened(settings))
 
@@ -107,10 +107,15 @@ def _reader(settings: Settings) -> str:
 
 
 def _threshold(settings: Settings) -> str:
-    from rag.bootstrap import min_confidence, threshold_file
+    from rag.bootstrap import collection_settings
+    from rag.components import index_fingerprint
+    from rag.promises import min_confidence, threshold_file
     from rag.thresholds import load_threshold
 
-    confidence = min_confidence(settings, reader=_opened_reader(settings))
+    settings = collection_settings(settings)
+    confidence = min_confidence(
+        settings, reader=_opened_reader(settings), index=index_fingerprint(settings)
+    )
     answers = f"answers from {confidence:.0%} confidence on"
     if settings.min_confidence is not None:
         return f"{answers}, as RAG_MIN_CONFIDENCE says; no precision is promised"
@@ -130,8 +135,8 @@ def _index(settings: Settings) -> str:
         documents, chunks = snapshot.count()
         snapshot.verify()
     if not documents:
-        raise RagError(f"{store.path} holds no documents. Add some: rag ingest PATH...")
-    return f"{store.path}, {documents} documents, {chunks} chunks, every row as it was written"
+        raise RagError(f"{store.place} holds no documents. Add some: rag ingest PATH...")
+    return f"{store.place}, {documents} documents, {chunks} chunks, every row as it was written"
 
 
 def _collections(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """`rag keys`: who may ask a service over HTTP."""
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,12 +54,14 @@ def create(
 
     Only a hash of it is kept. A running service knows it from its next request on.
     """
-    from rag import catalog
+    from rag.bootstrap import open_catalog
     from rag.keys import KeyFile
 
     settings = settings_for(home)
-    for collection in collections:
-        catalog.require(settings.home, collection)
+    if collections:
+        with closing(open_catalog(settings)) as kept:
+            for collection in collections:
+                kept.require(collection)
     key, presented = KeyFile(settings.home).create(
         name,
         scopes=scopes,

@@ -15,8 +15,8 @@ def reindex(*, collection: str, home: Path | None) -> None:
     """Cut and embed all documents again, as the settings in force say, or the collection's own.
 
     The texts are taken from the index; the files are not needed. A run that was stopped goes on
-    where it was. A service over the index answers meanwhile as before; when this is done it has to
-    be restarted with the new settings.
+    where it was. A service over the index answers meanwhile as before, and takes up the new one by
+    itself; only for settings of its own environment it has to be restarted with the new ones.
     """
     from rich.console import Console
     from rich.progress import (
@@ -45,7 +45,8 @@ def reindex(*, collection: str, home: Path | None) -> None:
     elif last is not None and last.generation is not None:
         click.echo(
             f"Reindexed {last.total} {'document' if last.total == 1 else 'documents'}, generation "
-            f"{last.generation}. Restart what serves this index."
+            f"{last.generation}. A running service takes it up by itself; restart one that was "
+            "started with other settings."
         )
     else:
         click.echo("Not finished. Run rag reindex again to go on.", err=True)

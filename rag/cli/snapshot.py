@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.options import home_option, settings_for
+from rag.errors import SettingsError
 
 if TYPE_CHECKING:
     from rag.snapshots import Manifest
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 @click.group()
 def snapshot() -> None:
     """Copy the index while it is in use, check the copies and restore them."""
+    if settings_for(None).store:
+        raise SettingsError(
+            "Snapshots are of an index in files, but RAG_STORE keeps it in a database. Back that "
+            "up with its own tools, such as pg_dump or pg_basebackup."
+        )
 
 
 @snapshot.command()
@@ -70,7 +76,7 @@ def restore(name: str, *, replace: bool, home: Path | None) -> None:
 
     settings = settings_for(home)
     moved = snapshots.restore(settings.home, name, replace=replace)
-    click.echo(f"Restored {name}. Restart what serves this index.")
+    click.echo(f"Restored {name}. A running service answers from it from its next request on.")
     for path in moved:
         click.echo(f"The index before it lies in {path}.")
 

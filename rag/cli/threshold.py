@@ -41,10 +41,11 @@ def threshold(
     a reader or index for which it was not measured. Exit status 1, with nothing kept, says that no
     threshold reaches the target.
     """
-    from rag.bootstrap import index_fingerprint, open_embedder, open_reader, threshold_file
-    from rag.catalog import settings_of
+    from rag.bootstrap import collection_settings
+    from rag.components import index_fingerprint, open_embedder, open_reader
     from rag.eval.records import read_records, read_report
     from rag.eval.thresholds import candidates, choose, outcomes
+    from rag.promises import threshold_file
     from rag.thresholds import Threshold, changed_since, save_threshold
 
     measured = read_report(run).settings
@@ -61,7 +62,7 @@ def threshold(
             f"{run} was measured with the {retriever} retriever, but questions are answered with "
             "the hybrid one. Run the evaluation again without --retriever."
         )
-    settings = settings_of(settings_for(home), collection)
+    settings = collection_settings(settings_for(home), collection)
     confidence, right = outcomes(read_records(run))
     found = candidates(confidence, right, confidence_level=confidence_level)
     chosen = choose(

@@ -63,7 +63,9 @@ def open_throwaway(settings: Settings) -> Iterator[Engine]:
     """Open an empty engine of the same models and settings, whose index goes away with it."""
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as directory:
         home = Path(directory) / "home"
-        with open_engine(replace(settings, home=home, models=settings.model_cache)) as engine:
+        # In files, also where collections are in a database: it is nobody else's and ends here.
+        own = replace(settings, home=home, store="", models=settings.model_cache)
+        with open_engine(own) as engine:
             yield engine
 
 

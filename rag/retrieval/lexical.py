@@ -1,4 +1,4 @@
-"""BM25 ranking (Robertson and Zaragoza, 2009) of chunks by their words, exact at every moment.
+"""BM25 ranking of chunks by their words, exact at every moment.
 
 The index lives in memory and is derived from the store, so it can be neither behind nor damaged
 on disk. Frequencies and lengths are those of the chunks that are there now, and a chunk's score is
@@ -6,7 +6,6 @@ summed in the order of the question's words: it is the same to the last bit what
 removed before, and in whatever parts the index lies.
 """
 
-import math
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,18 +14,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rag.retrieval import bm25
+from rag.retrieval.bm25 import FIELDS
 from rag.retrieval.postings import Ids, Keys, Postings, Segment, counted, merged
-from rag.retrieval.words import Analyzer
 from rag.store import AddedChunk
-
-_K1: Final = 1.2
-_B: Final = 0.75
-# The weight of each field: the text; the title and section path.
-_WEIGHTS: Final = (1.0, 0.3)
-_FIELDS: Final = len(_WEIGHTS)
-
-# A question of more words than this is a pasted text: its first words say what it is about.
-_MAX_TERMS: Final = 64
+from rag.words import Analyzer
 
 # No part of the index grows beyond this, which bounds the time of the longest merge.
 _SEGMENT_CHUNKS: Final = 32_768
@@ -75,12 +67,12 @@ class LexicalIndex:
 
     def __init__(self) -> None:
         self._analyzer: Final = Analyzer()
-        # The number of each word, in order; a key is a word in a field, number * _FIELDS + field.
+        # The number of each word, in order; a key is a word in a field, number * FIELDS + field.
         self._numbers: dict[str, int] = {}
         self._forget_at = _FORGET_FROM
         self._segments: list[Segment] = []
         self._chunks = 0
-        self._lengths = np.zeros(_FIELDS, dtype=np.int64)
+        self._lengths = np.zeros(FIELDS, dtype=np.int64)
 
     def change(self, *, added: Iterable[AddedChunk], removed: Iterable[int]) -> None:
         """Remove chunks, then add some; one whose id is there already replaces what it was.
@@ -122,11 +114,10 @@ class LexicalIndex:
                 continue
             totals = np.zeros(len(segment.ids))
             for position, held in postings.items():
-                field = int(keys[position]) % _FIELDS
+                field = int(keys[position]) % FIELDS
                 average = float(self._lengths[field]) / self._chunks
                 lengths = segment.lengths[field][held.rows]
-                norms = _K1 * (1 - _B) + _K1 * _B / average * lengths
-                saturated = held.frequencies / (held.frequencies + norms)
+                saturated = bm25.saturation(held.frequencies, lengths, average=average)
                 totals[held.rows] += weights[position] * saturated
             hits = np.flatnonzero(totals)
             ids.append(segment.ids[hits])
@@ -135,28 +126,29 @@ class LexicalIndex:
 
     def _keys(self, question: str) -> Keys:
         """Return the keys of the question's known words, each with all fields, in its order."""
-        stems = list(dict.fromkeys(self._analyzer.stems(question)))[:_MAX_TERMS]
+        stems = self._analyzer.question_stems(question)
         known = [self._numbers[stem] for stem in stems if stem in self._numbers]
-        keys = [number * _FIELDS + field for number in known for field in range(_FIELDS)]
+        keys = [number * FIELDS + field for number in known for field in range(FIELDS)]
         return np.array(keys, dtype=np.int32)
 
     def _weight(self, position: int, key: int, found: Sequence[dict[int, Postings]]) -> float:
         """Return what a chunk scores at most for a key, rarer ones more."""
         holding = sum(len(held[position].rows) for held in found if position in held)
-        rarity = math.log(1 + (self._chunks - holding + 0.5) / (holding + 0.5))
-        return _WEIGHTS[key % _FIELDS] * rarity * (_K1 + 1)
+        return bm25.weight(key % FIELDS, holding=holding, chunks=self._chunks)
 
     def _counted(self, chunks: Sequence[AddedChunk]) -> Segment:
         keys = array("q")
-        lengths = np.empty((_FIELDS, len(chunks)), dtype=np.int32)
+        lengths = np.empty((FIELDS, len(chunks)), dtype=np.int32)
         numbers = self._numbers
         for row, chunk in enumerate(chunks):
-            heading = " ".join((chunk.title, *chunk.section))
-            for field, text in enumerate((chunk.text, heading)):
-                stems = self._analyzer.stems(text)
+            fields = (
+                self._analyzer.stems(chunk.text),
+                self._analyzer.heading_stems(chunk.title, chunk.section),
+            )
+            for field, stems in enumerate(fields):
                 lengths[field, row] = len(stems)
                 keys.extend(
-                    numbers.setdefault(stem, len(numbers)) * _FIELDS + field for stem in stems
+                    numbers.setdefault(stem, len(numbers)) * FIELDS + field for stem in stems
                 )
         ids = np.array([chunk.id for chunk in chunks], dtype=np.int64)
         return counted(ids, lengths=lengths, keys=np.array(keys, dtype=np.int64))
@@ -193,10 +185,10 @@ class LexicalIndex:
             return
         used = np.zeros(len(self._numbers), dtype=np.bool_)
         for segment in self._segments:
-            used[segment.keys // _FIELDS] = True
+            used[segment.keys // FIELDS] = True
         words = [word for word, number in self._numbers.items() if used[number]]
         self._numbers = {word: number for number, word in enumerate(words)}
-        numbers = (np.cumsum(used, dtype=np.int32) - 1)[:, None] * _FIELDS + np.arange(_FIELDS)
+        numbers = (np.cumsum(used, dtype=np.int32) - 1)[:, None] * FIELDS + np.arange(FIELDS)
         keys = numbers.astype(np.int32).ravel()
         self._segments = [segment.renumbered(keys) for segment in self._segments]
         self._forget_at = max(_FORGET_FROM, 2 * len(words))

@@ -1,6 +1,6 @@
 """Ranks a collection's chunks for a question, by meaning, by words or by both."""
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from rag.chunks import Chunk
 from rag.retrieval.fusion import fuse
-from rag.retrieval.lexical import LexicalIndex
+from rag.retrieval.rankings import Rankings, Search
 from rag.store import Filters, Snapshot
-from vectors import VectorIndex
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
@@ -41,45 +40,15 @@ class QuestionEmbedder(Protocol):
 
 
 class Retriever:
-    """Keeps a vector and a lexical index at a snapshot's generation and searches them.
+    """Embeds a question and fuses the two rankings of a snapshot."""
 
-    `vectors` and `lexical` make empty indexes: at first, and again when these are too far behind.
-    Not safe for several threads at once, and snapshots must come in order of their generations:
-    the caller opens the snapshot and calls `retrieve` under one lock.
-    """
-
-    def __init__(
-        self,
-        *,
-        embedder: QuestionEmbedder,
-        vectors: Callable[[], VectorIndex],
-        lexical: Callable[[], LexicalIndex],
-    ) -> None:
+    def __init__(self, *, embedder: QuestionEmbedder, rankings: Rankings) -> None:
         self._embedder: Final = embedder
-        self._make_vectors: Final = vectors
-        self._make_lexical: Final = lexical
-        self._vectors = vectors()
-        self._lexical = lexical()
-        self._generation = 0
+        self._rankings: Final = rankings
 
-    def catch_up(self, snapshot: Snapshot) -> None:
-        """Bring both indexes to the snapshot's generation, at the cost of what changed."""
-        if snapshot.generation == self._generation:
-            return
-        if snapshot.generation < self._generation:
-            raise ValueError("snapshots must come in order of their generations")
-        if not self._generation or not snapshot.remembers(self._generation):
-            self._vectors, self._lexical = self._make_vectors(), self._make_lexical()
-            self._generation = 0
-        removed = snapshot.removed_since(self._generation)
-        self._vectors.remove(removed)
-        self._lexical.change(added=(), removed=removed.tolist())
-        # Both indexes replace what they hold already, which an earlier attempt may have added that
-        # failed half way.
-        for chunks, rows in snapshot.added_since(self._generation):
-            self._vectors.add(np.array([chunk.id for chunk in chunks], dtype=np.int64), rows)
-            self._lexical.change(added=chunks, removed=())
-        self._generation = snapshot.generation
+    def turn(self) -> AbstractContextManager[object]:
+        """Hold this while a snapshot is opened and `retrieve` is called with it."""
+        return self._rankings.turn()
 
     def retrieve(
         self,
@@ -91,23 +60,15 @@ class Retriever:
         mode: Mode = "hybrid",
     ) -> list[Hit]:
         """Return at most k hits among the documents that meet the filters; ties by chunk id."""
-        self.catch_up(snapshot)
-        allowed = None
-        if not filters.empty:
-            allowed = snapshot.chunk_ids(snapshot.matching(filters))
-            if not len(allowed):
-                return []
+        search = self._rankings.search(snapshot, filters)
         ranked: list[tuple[int, float, float | None]]
         if mode == "lexical":
-            ranked = [
-                (id_, score, None)
-                for id_, score in self._lexical.search(question, k, allowed=allowed)
-            ]
+            ranked = [(id_, score, None) for id_, score in search.relevance(question).best(k)]
         elif mode == "dense":
             vector = self._embedder.embed_question(question)
-            ranked = [(id_, score, score) for id_, score in self._dense(vector, k, allowed)]
+            ranked = [(id_, score, score) for id_, score in search.nearest(vector, k)]
         else:
-            ranked = self._fused(question, k, allowed)
+            ranked = self._fused(search, question, k)
         chunks = snapshot.chunks([id_ for id_, _, _ in ranked])
         return [
             Hit(chunk=chunk, score=score, similarity=similarity)
@@ -115,31 +76,20 @@ class Retriever:
         ]
 
     def _fused(
-        self, question: str, k: int, allowed: npt.NDArray[np.int64] | None
+        self, search: Search, question: str, k: int
     ) -> list[tuple[int, float, float | None]]:
         depth = max(k, _CANDIDATES)
         vector = self._embedder.embed_question(question)
-        dense = dict(self._dense(vector, depth, allowed))
-        words = self._lexical.scores(question)
-        lexical = {id_ for id_, _ in words.best(depth, allowed=allowed)}
+        dense = dict(search.nearest(vector, depth))
+        words = search.relevance(question)
+        lexical = {id_ for id_, _ in words.best(depth)}
         # Each ranking also scores the candidates that only the other one found, so that a
         # candidate is not taken for worthless where it merely ranks below the cut.
         lexical_only = np.array(sorted(lexical - dense.keys()), dtype=np.int64)
-        dense |= dict(self._dense(vector, depth, lexical_only))
+        dense |= search.similarities(vector, lexical_only)
         ids = sorted(dense)
         scores = fuse(
             np.array([dense[id_] for id_ in ids]), words.of(np.array(ids, dtype=np.int64))
         )
         best = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[:k]
         return [(ids[i], float(scores[i]), dense[ids[i]]) for i in best]
-
-    def _dense(
-        self,
-        vector: npt.NDArray[np.float32],
-        k: int,
-        allowed: npt.NDArray[np.int64] | None,
-    ) -> list[tuple[int, float]]:
-        if allowed is not None and not len(allowed):
-            return []
-        (neighbors,) = self._vectors.search(vector[np.newaxis], k, allowed=allowed)
-        return [(neighbor.id, neighbor.score) for neighbor in neighbors]

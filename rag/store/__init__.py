@@ -1,6 +1,7 @@
-"""The store of one collection: documents, chunks and vectors in one SQLite file, the only truth.
+"""The store of one collection: its documents, chunks and vectors, the only truth.
 
-Every write is one transaction with `synchronous=FULL` and starts a new generation. Whatever else
+`Store` says what each does; `SqliteStore` is one in a file. Every write is one transaction, durable
+when it returns (in SQLite with `synchronous=FULL`), and starts a new generation. Whatever else
 helps to search (vector index, lexical index) is derived from here: the store tells which chunks
 came and went after a generation, so a derived index knows what it lacks from its own generation
 alone.
@@ -11,6 +12,7 @@ too much is noticed when it is read and never answered from.
 """
 
 from rag.store.checks import verify_file
+from rag.store.contract import Snapshot, Store
 from rag.store.records import (
     AddedChunk,
     DocumentSummary,
@@ -19,8 +21,7 @@ from rag.store.records import (
     StoredVersion,
     check_storable,
 )
-from rag.store.snapshot import Snapshot
-from rag.store.store import FILE_NAME, Store
+from rag.store.store import FILE_NAME, SqliteStore
 
 __all__ = [
     "FILE_NAME",
@@ -29,6 +30,7 @@ __all__ = [
     "Filters",
     "NewDocument",
     "Snapshot",
+    "SqliteStore",
     "Store",
     "StoredVersion",
     "check_storable",

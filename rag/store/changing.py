@@ -1,14 +1,16 @@
 """Writing: what one transaction does to the tables."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from rag.errors import Conflict, NotFound
 from rag.store import log
 from rag.store.checksums import added, removed
-from rag.store.database import Database, Row
 from rag.store.records import NewDocument, bindable, check_new
 from rag.store.rows import Head, body_row, chunk_rows, heads, new_head, sealed
 from rag.store.schema import Meta, write_meta
+from rag.store.tables import Tables
 
 # A derived index that is further behind is built anew, which is quicker by then.
 _HISTORY: Final = 1_000
@@ -17,8 +19,8 @@ _HISTORY: Final = 1_000
 class Change:
     """The next generation in the making, inside a transaction that the caller holds."""
 
-    def __init__(self, database: Database, meta: Meta) -> None:
-        self._database: Final = database
+    def __init__(self, tables: Tables, meta: Meta) -> None:
+        self._tables: Final = tables
         self._meta = meta
         self._first_added: Final = meta.next_chunk
         self._removed: list[tuple[int, int]] = []
@@ -33,11 +35,9 @@ class Change:
         head = new_head(
             new.document, number=meta.next_document, generation=self.generation, rows=rows
         )
-        insert_head(self._database, head)
-        self._database.change(
-            "INSERT INTO bodies VALUES (?, ?, ?, ?)", (head.number, *body_row(new.document))
-        )
-        insert_chunks(self._database, rows)
+        self._tables.insert("documents", [head.values()])
+        self._tables.insert("bodies", [(head.number, *body_row(new.document))])
+        self._tables.insert("chunks", rows)
         self._meta = replace(
             meta,
             dim=fitting_dim(new, stored=meta.dim if meta.chunks else 0) or meta.dim,
@@ -50,16 +50,16 @@ class Change:
 
     def remove(self, document: str) -> bool:
         """Remove a document, remembering which version it was; tell whether there was one."""
-        head = next(heads(self._database, "WHERE id = ?", (bindable(document),)), None)
+        head = next(heads(self._tables, "id = ?", (bindable(document),)), None)
         if head is None:
             return False
-        gone = self._database.change(
-            "DELETE FROM chunks WHERE id >= ? AND id < ?", (head.first_chunk, head.after_chunks)
+        gone = self._tables.delete(
+            "chunks", "id >= ? AND id < ?", (head.first_chunk, head.after_chunks)
         )
-        gone += self._database.change("DELETE FROM bodies WHERE number = ?", (head.number,))
-        gone += self._database.change("DELETE FROM documents WHERE number = ?", (head.number,))
+        gone += self._tables.delete("bodies", "number = ?", (head.number,))
+        gone += self._tables.delete("documents", "number = ?", (head.number,))
         if gone != head.chunks + 2:
-            raise self._database.damaged(f"passages or the text of {head.uri!r} are missing")
+            raise self._tables.damaged(f"passages or the text of {head.uri!r} are missing")
         if head.chunks:
             self._removed.append((head.first_chunk, head.after_chunks))
         self._meta = replace(
@@ -78,14 +78,14 @@ class Change:
             self.generation, self._first_added, self._meta.next_chunk, tuple(self._removed)
         )
         history = max(self._meta.history, self.generation - _HISTORY)
-        log.append(self._database, change, forget_until=history)
+        log.append(self._tables, change, forget_until=history)
         self._meta = replace(self._meta, generation=self.generation, history=history)
-        write_meta(self._database, self._meta)
+        write_meta(self._tables, self._meta)
         return self._meta
 
     def _remember(self, head: Head) -> None:
         row = sealed((head.id, head.sha256, head.generation, self.generation))
-        self._database.change("INSERT INTO versions VALUES (?, ?, ?, ?, ?)", row)
+        self._tables.insert("versions", [row])
         self._meta = replace(
             self._meta,
             versions=self._meta.versions + 1,
@@ -93,17 +93,30 @@ class Change:
         )
 
 
-def insert_head(database: Database, head: Head) -> None:
-    """Insert a row of `documents`."""
-    values = head.values()
-    database.change(f"INSERT INTO documents VALUES ({_marks(values)})", values)  # noqa: S608
+def put(
+    tables: Tables, meta: Meta, documents: Iterable[NewDocument], *, most: int | None = None
+) -> int:
+    """Add or replace documents and return the new generation; raise Conflict above `most`."""
+    change = Change(tables, meta)
+    for new in documents:
+        change.put(new)
+    reached = change.finish().documents
+    # One that holds too many since the limit was lowered may still be changed.
+    if most is not None and reached > max(most, meta.documents):
+        raise Conflict(
+            f"The collection would have {reached:,} documents, and {most:,} are allowed. Delete "
+            "some, take another collection, or raise RAG_MAX_DOCUMENTS."
+        )
+    return change.generation
 
 
-def insert_chunks(database: Database, rows: list[Row], *, table: str = "chunks") -> None:
-    """Insert rows of chunks."""
-    if rows:
-        statement = f"INSERT INTO {table} VALUES ({_marks(rows[0])})"  # noqa: S608
-        database.connection.executemany(statement, rows)
+def delete(tables: Tables, meta: Meta, document: str) -> int:
+    """Delete a document and return the new generation; raise NotFound if there is none."""
+    change = Change(tables, meta)
+    if not change.remove(document):
+        raise NotFound(f"No document has the id {document!r}. List them to see which exist.")
+    change.finish()
+    return change.generation
 
 
 def fitting_dim(new: NewDocument, *, stored: int) -> int:
@@ -115,7 +128,3 @@ def fitting_dim(new: NewDocument, *, stored: int) -> int:
     if dim and stored and dim != stored:
         raise ValueError(f"vectors have {dim} columns, the stored ones {stored}")
     return dim
-
-
-def _marks(values: Row) -> str:
-    return ", ".join("?" * len(values))

@@ -4,10 +4,11 @@ import json
 import unicodedata
 from collections.abc import Iterable
 
+from rag.store.checksums import Value
 from rag.store.records import Filters, bindable
 
 
-def where(filters: Filters) -> tuple[str, tuple[str | None, ...]]:
+def where(filters: Filters) -> tuple[str, tuple[Value, ...]]:
     """Return the condition that documents which meet the filters meet, and its values."""
     conditions: list[str] = ["TRUE"]
     values: list[str | None] = []
@@ -31,11 +32,8 @@ def where(filters: Filters) -> tuple[str, tuple[str | None, ...]]:
     return " AND ".join(conditions), tuple(values)
 
 
-def containing(search: str) -> tuple[str, tuple[str | None, ...]]:
-    """Return the condition that documents with `search` in title or uri meet, and its values.
-
-    Neither case nor the form in which Unicode writes a letter matters. Nothing is in all of them.
-    """
+def containing(search: str) -> tuple[str, tuple[Value, ...]]:
+    """Return the condition that documents with `search` in title or uri meet, and its values."""
     if not search:
         return "TRUE", ()
     wanted = bindable(folded(search))

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.store.database import Database
 from rag.store.rows import sealed, verified
+from rag.store.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Change:
     removed: tuple[tuple[int, int], ...]
 
 
-def append(database: Database, change: Change, *, forget_until: int) -> None:
+def append(tables: Tables, change: Change, *, forget_until: int) -> None:
     """Log a generation's change and forget those up to a generation."""
     row = (
         change.generation,
@@ -30,23 +30,21 @@ def append(database: Database, change: Change, *, forget_until: int) -> None:
         change.after_added,
         json.dumps(change.removed),
     )
-    database.change("INSERT INTO changes VALUES (?, ?, ?, ?, ?)", sealed(row))
-    database.change("DELETE FROM changes WHERE generation <= ?", (forget_until,))
+    tables.insert("changes", [sealed(row)])
+    tables.delete("changes", "generation <= ?", (forget_until,))
 
 
-def since(database: Database, generation: int, *, until: int) -> list[Change]:
+def since(tables: Tables, generation: int, *, until: int) -> list[Change]:
     """Return the changes of the generations after one, `until` included, in order."""
     found = [
         Change(row[0], row[1], row[2], tuple((first, after) for first, after in json.loads(row[3])))
         for row in (
-            verified(database, row, what=f"the log of generation {row[0]}")
-            for row in database.rows(
-                "SELECT * FROM changes WHERE generation > ? ORDER BY generation", (generation,)
-            )
+            verified(tables, row, what=f"the log of generation {row[0]}")
+            for row in tables.select("changes", "generation > ?", (generation,), order="generation")
         )
     ]
     if [change.generation for change in found] != list(range(generation + 1, until + 1)):
-        raise database.damaged("the log of its last changes has gaps")
+        raise tables.damaged("the log of its last changes has gaps")
     return found
 
 

@@ -15,7 +15,7 @@ from rag.store.database import Database, connect, damaged
 from rag.store.header import check_format, check_header, check_log
 from rag.store.mark import FILE_NAME as MARK_NAME
 from rag.store.mark import Mark, read_mark, write_mark
-from rag.store.schema import SCHEMA, Meta, read_meta, write_meta
+from rag.store.schema import SCHEMA, Meta, differing, read_meta, write_meta
 
 FILE_NAME: Final = "store.sqlite"
 # A restored store waits under this name, beside its place, while the old one is moved aside.
@@ -131,17 +131,11 @@ def check_fingerprint(path: Path, meta: Meta, fingerprint: str) -> None:
     """Raise StaleIndex, saying what differs, for a store of other settings."""
     if meta.fingerprint != fingerprint:
         raise StaleIndex(
-            f"The index at {path} was built with {_differing(meta.fingerprint, fingerprint)}, the "
-            f"settings in force are {_differing(fingerprint, meta.fingerprint)}. Bring it up to "
+            f"The index at {path} was built with {differing(meta.fingerprint, fingerprint)}, the "
+            f"settings in force are {differing(fingerprint, meta.fingerprint)}. Bring it up to "
             f"them with rag reindex --collection {path.parent.name}, or restore the former "
             "settings."
         )
-
-
-def _differing(one: str, other: str) -> str:
-    """Return the parts of a fingerprint that another one does not have."""
-    parts = [part for part in one.split("; ") if part not in other.split("; ")]
-    return "; ".join(parts) or one
 
 
 def _check_mark(path: Path, mark: Mark | None, meta: Meta) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +10,8 @@ import numpy.typing as npt
 from rag.chunks import Chunk
 from rag.documents import Document, Page, Section
 from rag.store.checksums import NOTHING, Value, added, checksum
-from rag.store.database import Database, Row
 from rag.store.records import AddedChunk, DocumentSummary, NewDocument, StoredVersion
-
-CHUNK_COLUMNS: Final = "id, document, start_, end_, page, tokens, section, text, vector, checksum"
+from rag.store.tables import Row, Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +71,27 @@ def sealed(values: tuple[Value, ...]) -> Row:
     return (*values, checksum(values))
 
 
-def verified(database: Database, row: Row, *, what: str) -> Row:
+def verified(tables: Tables, row: Row, *, what: str) -> Row:
     """Return a row without its checksum; raise DamagedStore if that is another row's."""
     if row[-1] != checksum(row[:-1]):
-        raise database.damaged(f"{what} is not as it was written")
+        raise tables.damaged(f"{what} is not as it was written")
     return row[:-1]
 
 
 def heads(
-    database: Database, condition: str = "", values: tuple[Value, ...] = ()
+    tables: Tables,
+    condition: str = "TRUE",
+    values: tuple[Value, ...] = (),
+    *,
+    order: str = "",
+    limit: int | None = None,
+    offset: int = 0,
 ) -> Iterator[Head]:
     """Yield rows of `documents`, verified."""
-    for row in database.rows(f"SELECT * FROM documents {condition}", values):  # noqa: S608
-        verified(database, row, what=f"what is known of the document {row[1]!r}")
+    for row in tables.select(
+        "documents", condition, values, order=order, limit=limit, offset=offset
+    ):
+        verified(tables, row, what=f"what is known of the document {row[1]!r}")
         yield Head(*row)
 
 
@@ -120,12 +125,12 @@ def body_row(document: Document) -> tuple[str, str, str]:
     )
 
 
-def stored_document(database: Database, head: Head) -> Document:
+def stored_document(tables: Tables, head: Head) -> Document:
     """Return the document of a head, its body verified."""
-    row = database.row("SELECT sections, pages, text FROM bodies WHERE number = ?", (head.number,))
-    if row is None or checksum(row) != head.body_sum:
-        raise database.damaged(f"the text of {head.uri!r} is missing or altered")
-    sections, pages, text = row
+    row = next(iter(list(tables.select("bodies", "number = ?", (head.number,)))), None)
+    if row is None or checksum(row[1:]) != head.body_sum:
+        raise tables.damaged(f"the text of {head.uri!r} is missing or altered")
+    _, sections, pages, text = row
     summary = head.summary()
     return Document(
         id=summary.id,
@@ -168,12 +173,17 @@ def chunk_rows(new: NewDocument, *, first: int) -> list[Row]:
 
 
 def verified_chunks(
-    database: Database, condition: str, values: tuple[Value, ...], *, table: str = "chunks"
+    tables: Tables,
+    condition: str = "TRUE",
+    values: tuple[Value, ...] = (),
+    *,
+    order: str = "",
+    table: str = "chunks",
+    streamed: bool = False,
 ) -> Iterator[Row]:
     """Yield rows of chunks, verified and with their checksum."""
-    statement = f"SELECT {CHUNK_COLUMNS} FROM {table} {condition}"  # noqa: S608
-    for row in database.rows(statement, values):
-        verified(database, row, what=f"the passage {row[0]}")
+    for row in tables.select(table, condition, values, order=order, streamed=streamed):
+        verified(tables, row, what=f"the passage {row[0]}")
         yield row
 
 
@@ -206,12 +216,12 @@ def vectors(rows: Iterable[Row]) -> npt.NDArray[np.float32]:
 
 
 def versions(
-    database: Database, condition: str = "", values: tuple[Value, ...] = ()
+    tables: Tables, condition: str = "TRUE", values: tuple[Value, ...] = ()
 ) -> Iterator[tuple[StoredVersion, bytes]]:
     """Yield rows of `versions`, verified, each with its checksum."""
-    for row in database.rows(f"SELECT * FROM versions {condition}", values):  # noqa: S608
+    for row in tables.select("versions", condition, values):
         document, sha256, since, until = verified(
-            database, row, what=f"a former version of the document {row[0]!r}"
+            tables, row, what=f"a former version of the document {row[0]!r}"
         )
         version = StoredVersion(document=document, sha256=sha256, since=since, until=until)
         yield version, row[-1]

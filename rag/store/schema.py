@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from rag.store.checksums import NOTHING, checksum
-from rag.store.database import Database
+from rag.store.tables import Tables
 
 # Stands in the header of every store's file, and in no other program's.
 APPLICATION_ID: Final = 0x43685665  # "ChVe"
@@ -128,15 +128,21 @@ class Meta:
     staging: str | None = None
 
 
-def read_meta(database: Database) -> Meta:
+def read_meta(tables: Tables) -> Meta:
     """Return the row that binds all others, verified."""
-    row = database.row("SELECT content, checksum FROM meta WHERE one = 1")
+    row = tables.read_meta()
     if row is None or row[1] != checksum(row[:1]):
-        raise database.damaged("the row that binds all others is missing or altered")
+        raise tables.damaged("the row that binds all others is missing or altered")
     return msgspec.json.decode(row[0], type=Meta)
 
 
-def write_meta(database: Database, meta: Meta) -> None:
+def write_meta(tables: Tables, meta: Meta) -> None:
     """Put the row that binds all others in the place of the one before."""
     content = msgspec.json.encode(meta).decode()
-    database.change("INSERT OR REPLACE INTO meta VALUES (1, ?, ?)", (content, checksum((content,))))
+    tables.write_meta(content, checksum((content,)))
+
+
+def differing(one: str, other: str) -> str:
+    """Return the parts of a fingerprint that another one does not have."""
+    parts = [part for part in one.split("; ") if part not in other.split("; ")]
+    return "; ".join(parts) or one

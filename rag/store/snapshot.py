@@ -1,12 +1,9 @@
 """Reading: one generation of a store."""
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
-import apsw
 import numpy as np
 import numpy.typing as npt
 
@@ -15,8 +12,6 @@ from rag.documents import Document
 from rag.errors import NotFound
 from rag.store import log
 from rag.store.checks import Tally, check_everything
-from rag.store.database import Database, Row
-from rag.store.filtering import containing, json_list, where
 from rag.store.records import AddedChunk, DocumentSummary, Filters, StoredVersion, bindable
 from rag.store.rows import (
     Head,
@@ -29,17 +24,18 @@ from rag.store.rows import (
     versions,
 )
 from rag.store.schema import Meta
+from rag.store.tables import Row, Tables
 
 
-class Snapshot:
-    """One generation of the store, unchanged while it is held, whatever others write.
+class TableSnapshot:
+    """One generation of a collection, read from its tables in one transaction.
 
     Every row is verified as it is read; one that is altered, missing or too much raises
     DamagedStore.
     """
 
-    def __init__(self, database: Database, meta: Meta) -> None:
-        self._database: Final = database
+    def __init__(self, tables: Tables, meta: Meta) -> None:
+        self._tables: Final = tables
         self._meta: Final = meta
 
     @property
@@ -68,24 +64,22 @@ class Snapshot:
 
     def characters(self) -> int:
         """Return the length of all texts together, in code points."""
-        row = self._database.row("SELECT coalesce(sum(characters), 0) FROM documents")
-        return int(row[0]) if row else 0
+        return self._tables.number("documents", "coalesce(sum(characters), 0)")
 
     def count_containing(self, search: str) -> int:
         """Return how many documents have a text in their title or uri, whatever its case."""
         if not search:
             return self._meta.documents
-        condition, values = containing(search)
-        row = self._database.row(f"SELECT count(*) FROM documents WHERE {condition}", values)  # noqa: S608
-        return int(row[0]) if row else 0
+        return self._tables.number("documents", "count(*)", *self._tables.containing(search))
 
     def summaries(self, *, limit: int, offset: int = 0, search: str = "") -> list[DocumentSummary]:
         """Return a page of the documents in order of their uri; `search` as in count_containing."""
-        condition, values = containing(search)
-        page = f"WHERE {condition} ORDER BY uri LIMIT ? OFFSET ?"
-        found = list(heads(self._database, page, (*values, limit, offset)))
+        condition, values = self._tables.containing(search)
+        found = list(
+            heads(self._tables, condition, values, order="uri", limit=limit, offset=offset)
+        )
         if len(found) != min(limit, max(0, self.count_containing(search) - offset)):
-            raise self._database.damaged("documents are missing or too many")
+            raise self._tables.damaged("documents are missing or too many")
         return [head.summary() for head in found]
 
     def summary(self, document: str) -> DocumentSummary:
@@ -94,35 +88,34 @@ class Snapshot:
 
     def document(self, document: str) -> Document:
         """Return a whole document; raise NotFound if there is none with this id."""
-        return stored_document(self._database, self._head(document))
+        return stored_document(self._tables, self._head(document))
 
     def version(self, uri: str) -> str | None:
         """Return the sha256 of the bytes of the document at a uri, None where there is none."""
-        head = next(heads(self._database, "WHERE uri = ?", (bindable(uri),)), None)
+        head = next(heads(self._tables, "uri = ?", (bindable(uri),)), None)
         return None if head is None else head.sha256
 
     def versions(self) -> dict[str, str]:
         """Return the sha256 of each document's bytes by uri."""
-        return {head.uri: head.sha256 for head in heads(self._database)}
+        return {head.uri: head.sha256 for head in heads(self._tables)}
 
     def former_versions(self, document: str) -> list[StoredVersion]:
         """Return the replaced and deleted versions of a document, oldest first."""
-        found = versions(self._database, "WHERE document = ?", (bindable(document),))
+        found = versions(self._tables, "document = ?", (bindable(document),))
         return sorted((version for version, _ in found), key=lambda version: version.since)
 
     def chunks(self, ids: Sequence[int]) -> list[Chunk]:
         """Return the chunks with these ids, in the order asked for; raise KeyError for others."""
-        wanted = json.dumps([int(id_) for id_ in ids])
-        rows = verified_chunks(
-            self._database, "WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
-        )
+        rows = verified_chunks(self._tables, *self._tables.among("id", [int(id_) for id_ in ids]))
         found = {row[0]: chunk(row) for row in rows}
         if lost := [id_ for id_ in ids if id_ not in found]:
-            if self._database.row(
-                "SELECT 1 FROM documents WHERE first_chunk <= ? AND ? < first_chunk + chunks",
+            holding = self._tables.select(
+                "documents",
+                "first_chunk <= ? AND ? < first_chunk + chunks",
                 (int(lost[0]), int(lost[0])),
-            ):
-                raise self._database.damaged(f"the passage {lost[0]} is missing")
+            )
+            if list(holding):
+                raise self._tables.damaged(f"the passage {lost[0]} is missing")
             raise KeyError(lost[0])
         return [found[id_] for id_ in ids]
 
@@ -159,7 +152,7 @@ class Snapshot:
         self._require(generation)
         if not generation:
             return np.empty(0, dtype=np.int64)
-        known = log.since(self._database, generation, until=self._meta.generation)
+        known = log.since(self._tables, generation, until=self._meta.generation)
         parts = [
             np.arange(first, after, dtype=np.int64)
             for first, after in sorted(span for change in known for span in change.removed)
@@ -168,37 +161,26 @@ class Snapshot:
 
     def matching(self, filters: Filters) -> list[str]:
         """Return the ids of the documents that meet the filters, ascending."""
-        condition, values = where(filters)
-        query = f"SELECT id FROM documents WHERE {condition} ORDER BY id"  # noqa: S608
-        return [row[0] for row in self._database.rows(query, values)]
+        condition, values = self._tables.where(filters)
+        rows = self._tables.select("documents", condition, values, columns=("id",), order="id")
+        return [row[0] for row in rows]
 
     def chunk_ids(self, documents: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the ids of all chunks of these documents, ascending."""
         parts = [
             np.arange(head.first_chunk, head.after_chunks, dtype=np.int64)
             for head in heads(
-                self._database,
-                "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY first_chunk",
-                (json_list(documents),),
+                self._tables, *self._tables.among("id", documents), order="first_chunk"
             )
         ]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def verify(self) -> None:
         """Read all of this generation and raise DamagedStore at the first thing that is wrong."""
-        check_everything(self._database, self._meta)
-
-    def copy_to(self, path: Path) -> None:
-        """Write this generation to a file that does not exist yet, whatever others write."""
-        target = apsw.Connection(str(path))
-        try:
-            with target.backup("main", self._database.connection, "main") as backup:
-                backup.step()
-        finally:
-            target.close()
+        check_everything(self._tables, self._meta)
 
     def _head(self, document: str) -> Head:
-        head = next(heads(self._database, "WHERE id = ?", (bindable(document),)), None)
+        head = next(heads(self._tables, "id = ?", (bindable(document),)), None)
         if head is None:
             raise NotFound(f"No document has the id {document!r}. List them to see which exist.")
         return head
@@ -212,24 +194,24 @@ class Snapshot:
 
     def _all_rows(self) -> Iterator[tuple[Head, Row]]:
         """Yield every chunk behind the head of its document; none may be missing at the end."""
-        by_id = {head.id: head for head in heads(self._database)}
-        tally = Tally(self._database, by_id.values())
-        for row in verified_chunks(self._database, "ORDER BY id", ()):
+        by_id = {head.id: head for head in heads(self._tables)}
+        tally = Tally(self._tables, by_id.values())
+        for row in verified_chunks(self._tables, order="id", streamed=True):
             yield tally.count(row), row
         tally.check(self._meta)
 
     def _rows_since(self, generation: int) -> Iterator[tuple[Head, Row]]:
-        known = log.since(self._database, generation, until=self._meta.generation)
+        known = log.since(self._tables, generation, until=self._meta.generation)
         if not known:
             return
         expected = log.remaining(known)
         by_id: dict[str, Head] = {}
         for row in verified_chunks(
-            self._database, "WHERE id >= ? ORDER BY id", (known[0].first_added,)
+            self._tables, "id >= ?", (known[0].first_added,), order="id", streamed=True
         ):
             if row[1] not in by_id:
                 by_id[row[1]] = self._head(row[1])
             expected -= 1
             yield by_id[row[1]], row
         if expected:
-            raise self._database.damaged("passages are missing or too many")
+            raise self._tables.damaged("passages are missing or too many")

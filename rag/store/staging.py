@@ -5,92 +5,109 @@ and writes meanwhile sees nothing of them. What was staged of a document holds a
 document is the one it was made from.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from rag.errors import StoreError
-from rag.store.changing import fitting_dim, insert_chunks
+from rag.store.changing import fitting_dim
 from rag.store.checksums import NOTHING, added
-from rag.store.database import Database
 from rag.store.records import NewDocument, check_new
-from rag.store.rows import chunk_rows, heads, sealed, verified
-from rag.store.schema import CLEAR_STAGING, PUBLISH_STAGING, Meta, write_meta
+from rag.store.rows import Head, chunk_rows, heads, sealed, verified
+from rag.store.schema import Meta, write_meta
+from rag.store.tables import Row, Tables
 
-_UNSTAGED = (
-    "FROM documents AS d LEFT JOIN staged_documents AS s "
-    "ON s.document = d.id AND s.generation = d.generation WHERE s.document IS NULL"
-)
+_BATCH: Final = 1_000
 
 
-def begin(database: Database, meta: Meta, fingerprint: str) -> None:
-    """Start to stage chunks of a fingerprint, or go on where such a run was stopped."""
-    if meta.staging == fingerprint:
-        return
-    database.connection.execute(CLEAR_STAGING)
-    staging = None if fingerprint == meta.fingerprint else fingerprint
-    write_meta(database, replace(meta, staging=staging))
+def begin(tables: Tables, meta: Meta, fingerprint: str) -> list[str]:
+    """Start to stage chunks of a fingerprint, or go on where such a run was stopped.
+
+    Returns the ids of the documents whose chunks are still to be staged.
+    """
+    present = fingerprint == meta.fingerprint
+    if meta.staging != fingerprint:
+        tables.clear_staged()
+        write_meta(tables, replace(meta, staging=None if present else fingerprint))
+    return [] if present else unstaged(tables)
 
 
-def unstaged(database: Database) -> list[str]:
+def unstaged(tables: Tables) -> list[str]:
     """Return the ids of the documents whose chunks are still to be staged."""
-    return [row[0] for row in database.rows(f"SELECT d.id {_UNSTAGED} ORDER BY d.number")]
+    staged: dict[str, int] = dict(
+        tables.select("staged_documents", columns=("document", "generation"))
+    )
+    return [
+        head.id for head in heads(tables, order="number") if staged.get(head.id) != head.generation
+    ]
 
 
 def stage(
-    database: Database, meta: Meta, new: NewDocument, *, fingerprint: str, generation: int
-) -> Meta:
-    """Stage a document's chunks, made from what it was at a generation; return the changed row.
+    tables: Tables,
+    meta: Meta,
+    documents: Iterable[NewDocument],
+    *,
+    fingerprint: str,
+    generation: int,
+) -> None:
+    """Stage chunks of documents, made from what these were at a generation.
 
     Nothing happens for a document that was replaced or deleted since.
     """
+    for new in documents:
+        meta = _stage(tables, meta, new, fingerprint=fingerprint, generation=generation)
+    write_meta(tables, meta)
+
+
+def _stage(
+    tables: Tables, meta: Meta, new: NewDocument, *, fingerprint: str, generation: int
+) -> Meta:
     if meta.staging != fingerprint:
         raise StoreError(
-            f"The index at {database.path} is being rebuilt for other settings by another command. "
+            f"The index at {tables.place} is being rebuilt for other settings by another command. "
             "Run rag reindex again with the settings that are wanted."
         )
     check_new(new)
-    head = next(heads(database, "WHERE id = ?", (new.document.id,)), None)
+    head = next(heads(tables, "id = ?", (new.document.id,)), None)
     if head is None or head.generation > generation:
         return meta
-    _unstage(database, "document = ?", (head.id,))
+    _unstage(tables, list(tables.select("staged_documents", "document = ?", (head.id,))))
     rows = chunk_rows(new, first=meta.next_chunk)
-    insert_chunks(database, rows, table="staged_chunks")
-    fitting_dim(new, stored=_staged_dim(database))
+    tables.insert("staged_chunks", rows)
+    fitting_dim(new, stored=_staged_dim(tables))
     total = added(NOTHING, (row[-1] for row in rows))
-    database.change(
-        "INSERT INTO staged_documents VALUES (?, ?, ?, ?, ?, ?)",
-        sealed((head.id, head.generation, meta.next_chunk, len(rows), total)),
+    tables.insert(
+        "staged_documents",
+        [sealed((head.id, head.generation, meta.next_chunk, len(rows), total))],
     )
     return replace(meta, next_chunk=meta.next_chunk + len(rows))
 
 
-def publish(database: Database, meta: Meta, fingerprint: str) -> Meta | None:
-    """Put the staged chunks in the place of the present ones; return the changed row.
+def publish(tables: Tables, meta: Meta, fingerprint: str) -> int | None:
+    """Put the staged chunks in the place of the present ones; return the new generation.
 
     Returns None, with nothing changed, where some documents are not staged as they are now.
     """
     if meta.staging != fingerprint:
         raise StoreError(
-            f"The index at {database.path} is being rebuilt for other settings by another command."
+            f"The index at {tables.place} is being rebuilt for other settings by another command."
         )
-    if database.row(f"SELECT 1 {_UNSTAGED} LIMIT 1"):
+    if unstaged(tables):
         return None
-    _unstage(database, "document NOT IN (SELECT id FROM documents)", ())
-    known = {head.id: head for head in heads(database)}
+    known = {head.id: head for head in heads(tables)}
+    _unstage(tables, [row for row in tables.select("staged_documents") if row[0] not in known])
     total, count = NOTHING, 0
-    for row in list(database.rows("SELECT * FROM staged_documents")):
-        document, _, first, chunks, sum_ = verified(
-            database, row, what=f"the rechunking of the document {row[0]!r}"
-        )
-        head = known[document].with_chunks(first=first, count=chunks, total=sum_)
-        database.change(
-            "UPDATE documents SET first_chunk = ?, chunks = ?, chunks_sum = ?, checksum = ? "
-            "WHERE number = ?",
-            (first, chunks, sum_, head.checksum, head.number),
-        )
-        total, count = added(total, (head.checksum,)), count + chunks
-    dim = _staged_dim(database)
-    database.connection.execute(PUBLISH_STAGING)
-    return replace(
+    changed = list(_rechunked(tables, known))
+    for start in range(0, len(changed), _BATCH):
+        some = changed[start : start + _BATCH]
+        numbers, values = tables.among("number", [head.number for head in some])
+        tables.delete("documents", numbers, values)
+        tables.insert("documents", [head.values() for head in some])
+        total = added(total, (head.checksum for head in some))
+        count += sum(head.chunks for head in some)
+    dim = _staged_dim(tables)
+    tables.publish_staged()
+    published = replace(
         meta,
         fingerprint=fingerprint,
         generation=meta.generation + 1,
@@ -100,21 +117,25 @@ def publish(database: Database, meta: Meta, fingerprint: str) -> Meta | None:
         chunks=count,
         staging=None,
     )
+    write_meta(tables, published)
+    return published.generation
 
 
-def _unstage(database: Database, condition: str, values: tuple[str, ...]) -> None:
-    for first, chunks in list(
-        database.rows(
-            f"SELECT first_chunk, chunks FROM staged_documents WHERE {condition}",  # noqa: S608
-            values,
+def _rechunked(tables: Tables, known: dict[str, Head]) -> Iterator[Head]:
+    """Yield the documents with the chunks that are staged of them."""
+    for row in tables.select("staged_documents"):
+        document, _, first, chunks, total = verified(
+            tables, row, what=f"the rechunking of the document {row[0]!r}"
         )
-    ):
-        database.change(
-            "DELETE FROM staged_chunks WHERE id >= ? AND id < ?", (first, first + chunks)
-        )
-    database.change(f"DELETE FROM staged_documents WHERE {condition}", values)  # noqa: S608
+        yield known[document].with_chunks(first=first, count=chunks, total=total)
 
 
-def _staged_dim(database: Database) -> int:
-    row = database.row("SELECT length(vector) FROM staged_chunks LIMIT 1")
-    return row[0] // 4 if row else 0
+def _unstage(tables: Tables, rows: Iterable[Row]) -> None:
+    for document, _, first, chunks, *_ in rows:
+        tables.delete("staged_chunks", "id >= ? AND id < ?", (first, first + chunks))
+        tables.delete("staged_documents", "document = ?", (document,))
+
+
+def _staged_dim(tables: Tables) -> int:
+    row = next(iter(list(tables.select("staged_chunks", limit=1))), None)
+    return len(row[8]) // 4 if row else 0

@@ -5,23 +5,23 @@ import queue
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from rag.errors import Conflict, NotFound, StaleIndex, StoreError, StoreFull
+from rag.errors import StaleIndex, StoreError, StoreFull
 from rag.store import staging
-from rag.store.changing import Change
+from rag.store.changing import delete, put
 from rag.store.database import HARMLESS, Database, connect, translated
 from rag.store.mark import Mark, read_mark
 from rag.store.opening import FILE_NAME, ensure_file, open_checked, update_mark
 from rag.store.records import NewDocument
-from rag.store.schema import Meta, read_meta, write_meta
-from rag.store.snapshot import Snapshot
+from rag.store.schema import Meta, read_meta
+from rag.store.snapshot import TableSnapshot
 
-__all__ = ["FILE_NAME", "Store"]
+__all__ = ["FILE_NAME", "SqliteStore"]
 
 _UNREADABLE: Final = "cannot be read now"
 _UNCHANGED: Final = "was not changed"
@@ -29,14 +29,13 @@ _UNCHANGED: Final = "was not changed"
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Store:
-    """Documents, chunks and vectors of one collection; safe to use from several threads.
+class SqliteStore:
+    """The store of one collection in a directory of its own, in one file of SQLite.
 
-    `fingerprint` names everything that the stored chunks and vectors depend on: embedder and
-    chunking, in parts divided by "; ". A store that was written under another fingerprint is
-    refused with StaleIndex; None takes the one that it has. Where there is no store one is made,
-    or, unless `create` and a fingerprint are given, NotFound is raised. With less than
-    `min_free_bytes` free on the disk nothing is added, nor are more documents than `max_documents`.
+    A store that was written under another `fingerprint` is refused with StaleIndex; None takes the
+    one that it has. Where there is no store one is made, or, unless `create` and a fingerprint are
+    given, NotFound is raised. With less than `min_free_bytes` free on the disk nothing is added,
+    nor are more documents than `max_documents`.
 
     Raises DamagedStore for a store that is not as it was written. Texts, passages and vectors are
     verified when they are read, all else at opening.
@@ -73,6 +72,11 @@ class Store:
                 self._update_mark()
 
     @property
+    def place(self) -> str:
+        """The path of the file."""
+        return str(self.path)
+
+    @property
     def fingerprint(self) -> str:
         """Names all that the stored chunks and vectors depend on."""
         return self._fingerprint
@@ -93,12 +97,58 @@ class Store:
             self._idle.get().close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """Hold one generation for reading.
+    def snapshot(self) -> Iterator[TableSnapshot]:
+        """Hold one generation for reading."""
+        with self._reading() as (database, meta):
+            yield TableSnapshot(database, meta)
 
-        Raises DamagedStore for what is not as it was written, there or when it is read; StaleIndex
-        once the store was rechunked for other settings; StoreError where it cannot be read.
+    def tables(self, *, writing: bool = False) -> AbstractContextManager[tuple[Database, Meta]]:
+        """Hold the rows themselves, and the one that binds them."""
+        return self._transaction(grows=True) if writing else self._reading()
+
+    def put(self, documents: Iterable[NewDocument]) -> int:
+        """Add documents in one transaction, replacing those with the same id."""
+        with self._transaction(grows=True) as (database, meta):
+            self._require_fingerprint(meta)
+            return put(database, meta, documents, most=self._max_documents)
+
+    def delete(self, document: str) -> int:
+        """Delete a document and return the new generation; raise NotFound if there is none."""
+        with self._transaction(grows=False) as (database, meta):
+            return delete(database, meta, document)
+
+    def begin_rechunking(self, fingerprint: str) -> list[str]:
+        """Return the ids of the documents whose chunks of a fingerprint are still to be staged.
+
+        What was staged of another fingerprint is dropped; the present one needs nothing staged.
         """
+        with self._transaction(grows=False) as (database, meta):
+            return staging.begin(database, meta, fingerprint)
+
+    def stage(self, new: Iterable[NewDocument], *, fingerprint: str, generation: int) -> None:
+        """Keep other chunks of stored documents aside, made from a generation's documents."""
+        with self._transaction(grows=True) as (database, meta):
+            staging.stage(database, meta, new, fingerprint=fingerprint, generation=generation)
+
+    def publish_staged(self, fingerprint: str) -> int | None:
+        """Put what was staged in the place of all chunks; return the generation that it starts.
+
+        Returns None while documents are missing in it: those that changed since they were staged.
+        """
+        with self._transaction(grows=False) as (database, meta):
+            generation = staging.publish(database, meta, fingerprint)
+        if generation is not None:
+            self._fingerprint = fingerprint
+        return generation
+
+    def back_up(self, path: Path) -> Meta:
+        """Write a copy of the present generation to a file that does not exist yet."""
+        with self._reading() as (database, meta), translated(path, "was not written", system=True):
+            database.copy_to(path)
+            return meta
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Database, Meta]]:
         self._require_same_file()
         with translated(self.path, _UNREADABLE):
             connection = self._reader()
@@ -107,7 +157,7 @@ class Store:
                 database = Database(connection, path=self.path)
                 meta = read_meta(database)
                 self._require_fingerprint(meta)
-                yield Snapshot(database, meta)
+                yield database, meta
             except apsw.Error:
                 connection.close()
                 raise
@@ -116,70 +166,6 @@ class Store:
                 raise
             else:
                 self._give_back(connection)
-
-    def put(self, documents: Iterable[NewDocument]) -> int:
-        """Add documents in one transaction, replacing those with the same id.
-
-        Returns the new generation once the documents are on disk. Whatever is raised, nothing has
-        changed: StoreFull without room, Conflict above the number of documents that is allowed,
-        StoreError by the disk, BrokenFile by `check_storable`, ValueError for chunks and vectors
-        that do not fit their document or the stored vectors.
-        """
-        with self._transaction(grows=True) as (database, meta):
-            self._require_fingerprint(meta)
-            change = Change(database, meta)
-            for new in documents:
-                change.put(new)
-            self._require_few(change.finish().documents, before=meta.documents)
-        return change.generation
-
-    def delete(self, document: str) -> int:
-        """Delete a document and return the new generation; raise NotFound if there is none."""
-        with self._transaction(grows=False) as (database, meta):
-            change = Change(database, meta)
-            if not change.remove(document):
-                raise NotFound(
-                    f"No document has the id {document!r}. List them to see which exist."
-                )
-            change.finish()
-        return change.generation
-
-    def begin_rechunking(self, fingerprint: str) -> list[str]:
-        """Return the ids of the documents whose chunks of a fingerprint are still to be staged.
-
-        What was staged of another fingerprint is dropped; the present one needs nothing staged.
-        """
-        with self._transaction(grows=False) as (database, meta):
-            staging.begin(database, meta, fingerprint)
-            return [] if fingerprint == meta.fingerprint else staging.unstaged(database)
-
-    def stage(self, new: Iterable[NewDocument], *, fingerprint: str, generation: int) -> None:
-        """Keep other chunks of stored documents aside, made from a generation's documents."""
-        with self._transaction(grows=True) as (database, meta):
-            for document in new:
-                meta = staging.stage(  # noqa: PLW2901
-                    database, meta, document, fingerprint=fingerprint, generation=generation
-                )
-            write_meta(database, meta)
-
-    def publish_staged(self, fingerprint: str) -> int | None:
-        """Put what was staged in the place of all chunks; return the generation that it starts.
-
-        Returns None while documents are missing in it: those that changed since they were staged.
-        """
-        with self._transaction(grows=False) as (database, meta):
-            published = staging.publish(database, meta, fingerprint)
-            if published is None:
-                return None
-            write_meta(database, published)
-        self._fingerprint = fingerprint
-        return published.generation
-
-    def back_up(self, path: Path) -> Meta:
-        """Write a copy of the present generation to a file that does not exist yet."""
-        with self.snapshot() as snapshot, translated(path, "was not written", system=True):
-            snapshot.copy_to(path)
-            return snapshot.meta
 
     @contextmanager
     def _transaction(self, *, grows: bool) -> Iterator[tuple[Database, Meta]]:
@@ -241,14 +227,6 @@ class Store:
                 f"Only {free / 1e6:,.0f} MB are free at {self.path.parent}, less than the "
                 f"{self._min_free_bytes / 1e6:,.0f} MB of RAG_MIN_FREE_BYTES, so nothing is added. "
                 "Make room, or set it lower."
-            )
-
-    def _require_few(self, documents: int, *, before: int) -> None:
-        # One that holds too many since the limit was lowered may still be changed.
-        if self._max_documents is not None and documents > max(self._max_documents, before):
-            raise Conflict(
-                f"The collection would have {documents:,} documents, and {self._max_documents:,} "
-                "are allowed. Delete some, take another collection, or raise RAG_MAX_DOCUMENTS."
             )
 
     def _require_same_file(self) -> None:

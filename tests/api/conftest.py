@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 
 from rag.asgi import open_app
 from rag.settings import read_settings
+from tests import stores
 
 UPLOAD_BYTES = 2_000_000
 
@@ -18,10 +19,7 @@ UPLOAD_BYTES = 2_000_000
 def client(make_home: Callable[..., Path]) -> Iterator[TestClient[Litestar]]:
     """A client of a service over the seeds; what a test adds it deletes."""
     home = make_home(seeded=True)
-    environment = {
-        "RAG_HOME": str(home),
-        "RAG_UPLOAD_BYTES": str(UPLOAD_BYTES),
-    }
+    environment = stores.environment(home) | {"RAG_UPLOAD_BYTES": str(UPLOAD_BYTES)}
     settings = read_settings(environment)
     with TestClient(open_app(settings), raise_server_exceptions=False) as opened:
         yield opened

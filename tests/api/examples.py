@@ -16,6 +16,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from rag.documents import document_id
+from tests import stores
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "rag" / "api" / "contract" / "examples.json"
@@ -121,7 +122,7 @@ def answering(directory: Path) -> Iterator[TestClient[Litestar]]:
     home = directory / ".rag"
     shutil.copytree(ROOT / "seeds", directory / "seeds")
     files = sorted(directory.glob("seeds/*.md"))
-    settings = read_settings({"RAG_HOME": str(home)})
+    settings = read_settings(stores.environment(home))
     with open_engine(settings) as engine:
         uris = [File(path=path, uri=file_uri(path, home=home)) for path in files]
         list(engine.indexer.add_files(uris))

@@ -12,6 +12,7 @@ from litestar.testing import TestClient
 
 from rag.api.app import create_app
 from rag.home import Home
+from tests import stores
 from tests.services import FakeOpening, fingerprint, make_service
 
 Client = TestClient[Litestar]
@@ -162,6 +163,7 @@ def test_a_collection_is_made_once_and_no_more_than_are_allowed(client: Client) 
     assert {item["state"] for item in listed} == {"ready"}
 
 
+@pytest.mark.files_only
 def test_a_deleted_collection_is_kept_aside_whole(client: Client, tmp_path: Path) -> None:
     """Its documents are found no more, its files lie in the home as they were; others stay."""
     add(client, CATS, collection="default")
@@ -183,11 +185,12 @@ def test_a_deleted_collection_is_kept_aside_whole(client: Client, tmp_path: Path
     assert len(list((tmp_path / "deleted").iterdir())) == 2
 
 
-def test_a_moved_back_collection_is_as_it_was(client: Client, tmp_path: Path) -> None:
+def test_a_collection_that_is_brought_back_is_as_it_was(client: Client, tmp_path: Path) -> None:
     """What the answer to a deletion says can be undone can be undone."""
     add(client, DOGS, collection="other")
-    kept = tmp_path / client.delete("/v1/collections/other").json()["kept"]
-    kept.rename(tmp_path / "collections" / "other")
+    kept = client.delete("/v1/collections/other").json()["kept"]
+    assert client.get("/v1/documents", params={"collection": "other"}).status_code == 404
+    stores.bring_back(tmp_path, kept=kept, name="other")
     assert texts(client, "other") == [DOGS]
 
 
@@ -257,8 +260,8 @@ def test_a_damaged_collection_is_told_and_others_work(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     fill(home, default=200, other=200)
-    (home / "collections" / "default" / "store.sqlite").write_bytes(b"no database" * 1000)
-    (home / "collections" / "other" / "collection.json").write_text("{")
+    stores.damage(home, "default")
+    stores.write_recipe(home, "other", "{")
     opening = FakeOpening(home)
     opening.create("sound", chunk_tokens=None)
     with TestClient(create_app(make_service(home, opening))) as client:
@@ -267,7 +270,8 @@ def test_a_damaged_collection_is_told_and_others_work(tmp_path: Path) -> None:
             response = client.post("/v1/ask", json=fields)
             assert response.status_code == 503
             assert response.json()["type"] == "urn:chapterverse:problem:damaged-store"
-            assert "rag snapshot restore" in response.json()["detail"]
+            way_out = "rag snapshot restore" if stores.in_files() else "Restore a backup"
+            assert way_out in response.json()["detail"]
         index = client.get("/v1/index").json()
         assert (index["state"], index["generation"], index["documents"]) == ("damaged", None, None)
         states = {

@@ -12,6 +12,7 @@ from rag.asgi import open_app
 from rag.labels import Label, read_labels
 from rag.settings import read_settings
 from rag.training.data import read_examples
+from tests import stores
 
 Client = TestClient[Litestar]
 
@@ -27,7 +28,7 @@ def home(make_home: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="module")
 def client(home: Path) -> Iterator[Client]:
     """A client of a service that keeps 4,000 bytes of feedback at most."""
-    settings = read_settings({"RAG_HOME": str(home), "RAG_FEEDBACK_BYTES": "4000"})
+    settings = read_settings(stores.environment(home) | {"RAG_FEEDBACK_BYTES": "4000"})
     with TestClient(open_app(settings), raise_server_exceptions=False) as opened:
         yield opened
 

@@ -201,8 +201,7 @@ def test_bodies_and_uploads_have_bounds_of_their_own(tmp_path: Path) -> None:
 
 def test_a_full_collection_takes_no_more(tmp_path: Path) -> None:
     """409 at once, and a job that fails with the same words; what is there can be replaced."""
-    opening = FakeOpening(tmp_path)
-    opening.max_documents = 1
+    opening = FakeOpening(tmp_path, max_documents=1)
     with TestClient(create_app(make_service(tmp_path, opening))) as client:
 
         def add(uri: str, wait: str) -> Any:

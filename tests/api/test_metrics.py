@@ -166,11 +166,11 @@ def test_open_collections_are_told(
 
 
 def test_a_collection_that_cannot_be_read_is_told(
-    client: TestClient[Any], scrape: Callable[[], Figures], service: Service
+    client: TestClient[Any], scrape: Callable[[], Figures], opening: FakeOpening
 ) -> None:
     """Its other figures are left out; the rest is told as ever."""
     add(client, "One line.", uri="a")
-    service.home.store("default").path.rename(service.home.path / "elsewhere")
+    opening.catalog.remove("default")
     found = scrape()
     assert found[key("collection_readable", collection="default")] == 0
     assert key("collection_documents", collection="default") not in found

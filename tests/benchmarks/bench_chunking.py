@@ -43,11 +43,12 @@ from rag.eval.examples import Context, Example
 from rag.eval.loading import read_examples
 from rag.metrics.intervals import Figure, bootstrap, mean
 from rag.metrics.ranking import recall_at, reciprocal_rank_at
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Mode, Retriever
 from rag.sentences import sentence_spans
 from rag.sources import read_bytes, read_text
-from rag.store import Filters, NewDocument, Snapshot, Store
+from rag.store import Filters, NewDocument, Snapshot, SqliteStore
 from vectors.faiss_index import FaissIndex
 
 Floats = npt.NDArray[np.float64]
@@ -267,11 +268,12 @@ def measure(
     whole = sum(any(holds(chunk, p) for chunk in chunks[p.document]) for p in places)
     retriever = Retriever(
         embedder=embedder,
-        vectors=partial(FaissIndex, embedder.dim, threads=THREADS),
-        lexical=LexicalIndex,
+        rankings=HeldRankings(
+            vectors=partial(FaissIndex, embedder.dim, threads=THREADS), lexical=LexicalIndex
+        ),
     )
     with tempfile.TemporaryDirectory() as directory:
-        store = Store(Path(directory), fingerprint="benchmark")
+        store = SqliteStore(Path(directory), fingerprint="benchmark")
         store.put(stored)
         with store.snapshot() as snapshot:
             figures = {mode: searched(retriever, snapshot, questions, mode=mode) for mode in MODES}

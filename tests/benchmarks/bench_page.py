@@ -30,7 +30,7 @@ from rag import catalog
 from rag.chunks import Chunk
 from rag.documents import Document
 from rag.sources import read_bytes
-from rag.store import NewDocument, Store
+from rag.store import NewDocument, SqliteStore
 
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 CHARACTERS = 2_000_000
@@ -112,7 +112,7 @@ def store(document: Document, *, directory: Path) -> None:
     )
     row = np.zeros((1, 384), dtype=np.float32)
     row[0, 0] = 1
-    opened = Store(directory, fingerprint=None, create=False)
+    opened = SqliteStore(directory, fingerprint=None, create=False)
     opened.put([NewDocument(document=document, chunks=[passage], vectors=row)])
     opened.close()
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from rag.chunks import Chunk
 from rag.documents import Document, document_id
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
-from rag.retrieval.retriever import Retriever
-from rag.store import NewDocument, Store
+from rag.store import NewDocument, SqliteStore
 from vectors.faiss_index import FaissIndex
 
 DIM = 384
@@ -68,29 +68,17 @@ def new_document(number: int) -> NewDocument:
     )
 
 
-class NoQuestions:
-    """Stands in for an embedder: only catching up is measured."""
-
-    def embed_question(self, text: str) -> np.ndarray:
-        """Refuse."""
-        raise NotImplementedError(text)
-
-
 def measure(chunks: int, *, rounds: int, directory: Path) -> None:
     """Fill a store, then time small changes."""
-    store = Store(directory, fingerprint="bench")
+    store = SqliteStore(directory, fingerprint="bench")
     documents = chunks // CHUNKS
     for first in range(0, documents, 200):
         store.put(new_document(n) for n in range(first, min(first + 200, documents)))
-    retriever = Retriever(
-        embedder=NoQuestions(),
-        vectors=lambda: FaissIndex(DIM, threads=2),
-        lexical=LexicalIndex,
-    )
+    rankings = HeldRankings(vectors=lambda: FaissIndex(DIM, threads=2), lexical=LexicalIndex)
 
     def catch_up() -> None:
         with store.snapshot() as snapshot:
-            retriever.catch_up(snapshot)
+            rankings.catch_up(snapshot)
 
     began = time.perf_counter()
     catch_up()
@@ -102,7 +90,7 @@ def measure(chunks: int, *, rounds: int, directory: Path) -> None:
         follows.append(timed(catch_up))
     began = time.perf_counter()
     store.close()
-    store = Store(directory, fingerprint="bench")
+    store = SqliteStore(directory, fingerprint="bench")
     opened = time.perf_counter() - began
     store.close()
     print(

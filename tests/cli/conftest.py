@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rag.cli import main
+from tests import stores
 
 COMMAND: Final = [sys.executable, "-m", "rag.cli"]
 
@@ -18,7 +20,7 @@ COMMAND: Final = [sys.executable, "-m", "rag.cli"]
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """Return the environment of a command over a home, without the settings of who runs tests."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("RAG_")}
-    return own | {"RAG_HOME": str(home)} | settings
+    return own | stores.environment(home) | settings
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def rag() -> Callable[..., Result]:
         result = CliRunner().invoke(
             main,
             [str(argument) for argument in arguments],
-            env={"RAG_HOME": str(home), **settings},
+            env=stores.environment(home) | settings,
         )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -51,16 +53,20 @@ def rag() -> Callable[..., Result]:
 
 
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[str]]:
-    """Start a command in a process of its own."""
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command in a process of its own, which is killed where a test leaves it running."""
+    with ExitStack() as started:
 
-    def run(*arguments: object, home: Path, **settings: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            env=environment(home, **settings),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        def run(*arguments: object, home: Path, **settings: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, arguments)],
+                env=environment(home, **settings),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)  # which does nothing to one that has ended
+            return process
 
-    return run
+        yield run

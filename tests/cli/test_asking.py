@@ -17,6 +17,7 @@ from rag.api import schemas
 from rag.asgi import open_app
 from rag.cli.printing import emphasised, plain
 from rag.settings import read_settings
+from tests import stores
 from tests.cli.conftest import COMMAND, environment
 
 Rag = Callable[..., Result]
@@ -25,7 +26,7 @@ INJURED = "How many soldiers were injured in May 2023?"
 
 def test_json_is_what_the_api_answers(rag: Rag, seeded: Path) -> None:
     """Byte for byte the same fields and values but for the timings, of answers and of hits."""
-    settings = read_settings({"RAG_HOME": str(seeded)})
+    settings = read_settings(stores.environment(seeded))
     asked = json.loads(rag("ask", INJURED, "--json", "--answers", 2, home=seeded).stdout)
     found = json.loads(rag("search", INJURED, "--json", "-k", 3, home=seeded).stdout)
     with TestClient(open_app(settings)) as client:
@@ -109,7 +110,7 @@ def test_without_documents_it_says_how_to_add_some(rag: Rag, home: Path) -> None
         result = rag(*command, home=home)
         assert (result.exit_code, result.stdout) == (1, "")
         assert "rag ingest PATH..." in result.stderr
-    assert not (home / "collections").exists()
+    assert stores.names(home) == []
 
 
 @pytest.mark.parametrize(

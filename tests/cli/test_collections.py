@@ -1,13 +1,16 @@
 """`rag collections`, and `--collection` of the other commands."""
 
 import json
+import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 
-from rag import catalog
+from tests import stores
 
 Rag = Callable[..., Result]
 
@@ -27,11 +30,9 @@ def test_collections_are_created_listed_and_deleted(rag: Rag, tmp_path: Path) ->
     ]
     deleted = rag("collections", "delete", "letters", "--yes", home=home)
     assert deleted.exit_code == 0
-    (kept,) = (home / "deleted").iterdir()
-    assert str(kept) in deleted.stdout.replace("\n", "")
-    assert (kept / "store.sqlite").exists()
-    assert catalog.names(home) == ["7_notes-b"]
-    kept.rename(home / "collections" / "letters")
+    (kept,) = re.findall(r"deleted/\S+Z|collection number \d+", deleted.stdout)
+    assert stores.names(home) == ["7_notes-b"]
+    stores.bring_back(home, kept=kept.replace("number ", ""), name="letters")
     assert rag("collections", "list", home=home).stdout == listed.stdout
 
 
@@ -41,7 +42,7 @@ def test_a_deletion_is_asked_for(rag: Rag, tmp_path: Path) -> None:
     refused = rag("collections", "delete", "letters", home=tmp_path)
     assert refused.exit_code == 1
     assert "Delete letters (0 documents, 0 chunks)?" in refused.output
-    assert catalog.names(tmp_path) == ["letters"]
+    assert stores.names(tmp_path) == ["letters"]
 
 
 @pytest.mark.parametrize(
@@ -67,18 +68,20 @@ def test_what_cannot_be_done_is_one_line(
     (line,) = refused.stderr.splitlines()
     assert line.startswith("Error: ")
     assert message in line
-    assert catalog.names(tmp_path) == ["letters", "other"]
+    assert stores.names(tmp_path) == ["letters", "other"]
 
 
 def test_a_stale_collection_is_listed_with_its_command(rag: Rag, tmp_path: Path) -> None:
     """Status 1 and the reason on stderr, after its recipe was changed by hand; reindexing mends."""
     rag("collections", "create", "letters", "--chunk-tokens", 100, home=tmp_path)
-    file = tmp_path / "collections" / "letters" / "collection.json"
-    recipe = json.loads(file.read_text())
-    assert (recipe["embedder"], recipe["chunk_tokens"]) == ("minilm", 100)
+    with closing(stores.catalog_of(tmp_path)) as catalog:
+        recipe = catalog.recipe_of("letters")
+    assert recipe is not None
+    assert (recipe.embedder, recipe.chunk_tokens) == ("minilm", 100)
     # The environment's setting is not its own.
     assert rag("collections", "list", home=tmp_path, RAG_CHUNK_TOKENS="50").exit_code == 0
-    file.write_text(json.dumps(recipe | {"chunk_tokens": 60}))
+    changed = msgspec.structs.replace(recipe, chunk_tokens=60)
+    stores.write_recipe(tmp_path, "letters", msgspec.json.encode(changed).decode())
     listed = rag("collections", "list", home=tmp_path)
     assert (listed.exit_code, listed.stdout) == (1, "letters: stale, 0 documents, 0 chunks\n")
     assert "rag reindex --collection letters" in listed.stderr
@@ -95,7 +98,7 @@ def test_an_unknown_collection_is_not_made(
     assert refused.exit_code == 1
     assert "There is no collection 'no'" in refused.stderr
     assert "rag collections create" in refused.stderr
-    assert catalog.names(tmp_path) == []
+    assert stores.names(tmp_path) == []
 
 
 def test_documents_go_where_they_are_told_and_nowhere_else(
@@ -109,7 +112,7 @@ def test_documents_go_where_they_are_told_and_nowhere_else(
     assert first.exit_code == 0, first.output
     again = rag("ingest", tmp_path / "docs", "--collection", "pets", home=home)
     assert "unchanged 1" in " ".join(again.stdout.split())
-    assert not (home / "collections" / "default").exists()
+    assert stores.names(home) == ["pets"]
 
     def ids(collection: str) -> list[str]:
         arguments = ("documents", "list", "--json", "--collection", collection)

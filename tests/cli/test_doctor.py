@@ -7,6 +7,8 @@ import apsw
 import pytest
 from click.testing import Result
 
+from tests import stores
+
 Rag = Callable[..., Result]
 
 
@@ -33,7 +35,7 @@ def test_an_empty_index_is_named(rag: Rag, home: Path) -> None:
     found = wrong(rag("doctor", home=home))
     assert set(found) == {"index", "answers"}
     assert "rag ingest PATH..." in found["index"]
-    assert not (home / "collections").exists()
+    assert stores.names(home) == []
 
 
 def test_a_stale_index_is_named(rag: Rag, make_home: Callable[..., Path]) -> None:
@@ -45,6 +47,7 @@ def test_a_stale_index_is_named(rag: Rag, make_home: Callable[..., Path]) -> Non
     assert "rag reindex" in found["index"]
 
 
+@pytest.mark.files_only
 def test_a_damaged_index_is_named(rag: Rag, make_home: Callable[..., Path]) -> None:
     """A passage that was altered, and a file that is no database."""
     home = make_home(seeded=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from rag.eval.records import read_records, read_report
+from tests import stores
 
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 
@@ -23,7 +24,7 @@ def test_seed_questions_over_a_throw_away_index(rag, home, tmp_path):
     report = read_report(out)
     assert report.settings["documents"] == 5
     assert report.figures["passage_recall_at_20"].value == 1.0
-    assert not (home / "collections").exists()
+    assert stores.names(home) == []
     assert (out / "report.html").exists()
 
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from rag.keys import KeyFile
+from tests import stores
 
 Rag = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]
@@ -120,7 +121,7 @@ def test_a_service_without_keys_does_not_start_where_they_are_needed(
         assert line.startswith("Error: Requests need a key here")
         assert "rag keys create" in line
         assert "RAG_KEYS=off" in line
-        assert not (tmp_path / "collections").exists()
+        assert stores.names(tmp_path) == []
         rag("keys", "create", "x", home=tmp_path)
         rag("keys", "revoke", KeyFile(tmp_path).all()[0].id, home=tmp_path)
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rag.bootstrap import index_fingerprint, open_embedder, open_reader, threshold_file
 from rag.cli import main
+from rag.components import index_fingerprint, open_embedder, open_reader
 from rag.labels import read_labels
+from rag.promises import threshold_file
 from rag.settings import Settings, read_settings
 from rag.thresholds import calibration_sha256, load_threshold
 from rag.training.data import read_examples
+from tests import stores
 from tests.eval.making import record, write_run
 
 Rag = Callable[..., Result]
@@ -20,7 +22,7 @@ Rag = Callable[..., Result]
 
 @pytest.fixture
 def settings(home: Path) -> Settings:
-    return read_settings({"RAG_HOME": str(home), "RAG_READER": "sentence"})
+    return read_settings(stores.environment(home) | {"RAG_READER": "sentence"})
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_labelling_takes_verdicts_and_goes_on_where_it_was(seeded: Path, tmp_pat
             main,
             ["eval", "label", str(questions), "--out", str(out)],
             input=typed,
-            env={"RAG_HOME": str(seeded), "RAG_READER": "sentence"},
+            env=stores.environment(seeded) | {"RAG_READER": "sentence"},
         )
 
     first = label("x\nr\ns\nno such words\ns\nJens  Stoltenberg\n1\nk\nq\n")

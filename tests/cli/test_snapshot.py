@@ -1,15 +1,16 @@
 """`rag snapshot` and `rag reindex`, over stores without models."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
 
-from rag.bootstrap import index_fingerprint
+from rag.components import index_fingerprint
 from rag.settings import read_settings
-from rag.store import Store
+from tests import stores
 from tests.fakes import make_document, ready
 
 Rag = Callable[..., Result]
@@ -20,12 +21,15 @@ def filled(tmp_path: Path) -> Path:
     """A home whose default collection has two documents."""
     home = tmp_path / "home"
     fingerprint = index_fingerprint(read_settings({"RAG_HOME": str(home)}))
-    store = Store(home / "collections" / "default", fingerprint=fingerprint)
-    store.put(ready(make_document("a cat"), make_document("a dog", uri="file:b")))
-    store.close()
+    with (
+        closing(stores.catalog_of(home)) as catalog,
+        closing(catalog.open_store("default", fingerprint=fingerprint, create=True)) as store,
+    ):
+        store.put(ready(make_document("a cat"), make_document("a dog", uri="file:b")))
     return home
 
 
+@pytest.mark.files_only
 def test_a_snapshot_is_made_listed_verified_and_restored(rag: Rag, filled: Path) -> None:
     """Each command says what it did, and the restored index lists what was in the snapshot."""
     assert "There are no snapshots" in rag("snapshot", "list", home=filled).stdout
@@ -41,11 +45,12 @@ def test_a_snapshot_is_made_listed_verified_and_restored(rag: Rag, filled: Path)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "--replace" in refused.stderr
     restored = rag("snapshot", "restore", "a", "--replace", home=filled).stdout.splitlines()
-    assert restored[0] == "Restored a. Restart what serves this index."
+    assert restored[0] == "Restored a. A running service answers from it from its next request on."
     assert Path(restored[1].removeprefix("The index before it lies in ")[:-1]).is_dir()
     assert rag("documents", "list", home=filled).stdout == listed
 
 
+@pytest.mark.files_only
 def test_a_damaged_snapshot_is_told(rag: Rag, filled: Path) -> None:
     """`list` goes on with the others and ends with 1; `verify` and `restore` refuse."""
     for name in ("a", "b"):

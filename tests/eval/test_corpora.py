@@ -1,11 +1,15 @@
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rag.errors import InvalidRequest
-from rag.eval.corpora import corpus_for
+from rag.eval import corpora
+from rag.eval.corpora import corpus_for, open_throwaway
+from rag.settings import read_settings
 
 CONTEXTS = (("Tolvik", "The harbour was built in 1850."), ("", "Ada Ness led the work."))
 
@@ -104,3 +108,23 @@ def test_questions_without_contexts_are_no_corpus(tmp_path):
     assert corpus_for(questions, path=None) is None
     with pytest.raises(InvalidRequest, match="come without contexts"):
         corpus_for(questions, path=questions)
+
+
+def test_a_throwaway_index_lies_in_files_of_its_own(tmp_path, monkeypatch):
+    """Also where collections are in a database: its documents must not come among others'."""
+    opened = []
+
+    @contextmanager
+    def open_engine(settings):
+        settings.home.mkdir()
+        opened.append(settings)
+        yield "an engine"
+
+    monkeypatch.setattr(corpora, "open_engine", open_engine)
+    kept = read_settings({"RAG_HOME": str(tmp_path), "RAG_STORE": "postgresql://db/index"})
+    with open_throwaway(kept) as engine:
+        assert engine == "an engine"
+        (own,) = opened
+        assert own.home.is_dir()
+    assert not own.home.exists()
+    assert own == replace(kept, home=own.home, store="", models=tmp_path / "models")

@@ -20,7 +20,7 @@ from rag.eval.records import (
 )
 from rag.eval.running import run
 from rag.eval.table import TableBuilder, table_of
-from rag.store import Store
+from rag.store import SqliteStore
 from tests.eval.asked import WordAnswerer
 from tests.fakes import make_document, ready
 
@@ -35,7 +35,7 @@ TOWN = "The town hall burned down in 1702.\nNobody knows who lit the fire.\n"
 
 @pytest.fixture
 def answerer(tmp_path):
-    store = Store(tmp_path / "store", fingerprint="f")
+    store = SqliteStore(tmp_path / "store", fingerprint="f")
     store.put(
         ready(
             make_document(HARBOUR, uri="docs/harbour.md", media_type="text/markdown"),
@@ -188,7 +188,7 @@ def test_golds_that_are_not_there_are_refused(answerer, wrong, says):
 
 def test_documents_of_one_name_are_told_apart(tmp_path):
     """The end of a uri that two documents have is refused, a longer one is not."""
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     store.put(ready(*(make_document(TOWN, uri=f"{place}/town.txt") for place in "ab")))
     asker = Asker(WordAnswerer(store), k=10)
     with pytest.raises(BrokenFile, match=r"a/town\.txt, b/town\.txt"):

@@ -10,7 +10,7 @@ from rag import catalog
 from rag.jobs import JobQueue
 from rag.jobs.job import OPEN
 from rag.settings import DEFAULT_COLLECTION
-from rag.store import Store
+from rag.store import SqliteStore
 from tests.load.client import Client, Outcome, Reply
 from tests.load.serving import Service
 
@@ -105,7 +105,9 @@ class _Load:
 
 def lost(home: Path, stopped: Stopped) -> list[str]:
     """Return what was acknowledged and is not there."""
-    store = Store(catalog.directory_of(home, DEFAULT_COLLECTION), fingerprint=None, create=False)
+    store = SqliteStore(
+        catalog.directory_of(home, DEFAULT_COLLECTION), fingerprint=None, create=False
+    )
     try:
         with store.snapshot() as snapshot:
             there = {

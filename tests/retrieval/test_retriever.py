@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from rag.retrieval.fusion import fuse
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Hit, Mode, Retriever
-from rag.store import AddedChunk, Filters, Snapshot, Store
+from rag.store import AddedChunk, Filters, Snapshot, SqliteStore, Store
+from rag.store.snapshot import TableSnapshot
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors import ExactIndex
 
@@ -21,13 +23,17 @@ QUESTIONS = ["cat dog", "What does the fox eat?", "bear", "newt frog wolf pig", 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     yield opened
     opened.close()
 
 
 def make_retriever() -> Retriever:
-    return Retriever(embedder=FakeEmbedder(), vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
+    return Retriever(embedder=FakeEmbedder(), rankings=make_rankings())
+
+
+def make_rankings() -> HeldRankings:
+    return HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
 
 
 def fill(store: Store, *, documents: int, seed: int = 1) -> None:
@@ -209,14 +215,14 @@ def test_an_empty_store_has_no_hits(store: Store, mode: Mode) -> None:
 
 def test_an_older_snapshot_is_refused(store: Store) -> None:
     """Going back would answer from chunks that the older snapshot does not hold."""
-    retriever = make_retriever()
+    rankings = make_rankings()
     fill(store, documents=1)
     with store.snapshot() as old:
         fill(store, documents=2, seed=2)
         with store.snapshot() as new:
-            retriever.catch_up(new)
+            rankings.catch_up(new)
         with pytest.raises(ValueError, match="in order of their generations"):
-            retriever.catch_up(old)
+            rankings.catch_up(old)
 
 
 class FailingIndex(LexicalIndex):
@@ -239,19 +245,18 @@ def test_a_catch_up_that_failed_half_way_is_made_good(
     store: Store, fail_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next question finds each chunk once, though some were added by the failed attempt."""
-    original = Snapshot.added_since
+    original = TableSnapshot.added_since
     monkeypatch.setattr(
-        Snapshot, "added_since", lambda self, generation: original(self, generation, batch=2)
+        TableSnapshot, "added_since", lambda self, generation: original(self, generation, batch=2)
     )
     fill(store, documents=2)
     changes_left = [fail_after]
-    retriever = Retriever(
-        embedder=FakeEmbedder(),
-        vectors=lambda: ExactIndex(DIM),
-        lexical=lambda: FailingIndex(changes_left),
+    rankings = HeldRankings(
+        vectors=lambda: ExactIndex(DIM), lexical=lambda: FailingIndex(changes_left)
     )
+    retriever = Retriever(embedder=FakeEmbedder(), rankings=rankings)
     with store.snapshot() as snapshot, pytest.raises(OSError, match="no space"):
-        retriever.catch_up(snapshot)
+        rankings.catch_up(snapshot)
     store.delete(make_document("", uri="file:0").id)
     with store.snapshot() as snapshot:
         expected = [chunk.id for chunk in stored(snapshot)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rag.bootstrap import build_parser
+from rag.components import build_parser
 from rag.documents import Document
 from rag.errors import SourceError
 from rag.settings import read_settings

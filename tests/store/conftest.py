@@ -1,49 +1,38 @@
 """What tests of the store share."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
-from rag.documents import Document, Page, Section
-from rag.store import Snapshot, Store
-from tests.fakes import make_document
+from rag.store import SqliteStore, Store
+from rag.store.postgres import Server, migrate
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     yield opened
     opened.close()
 
 
-def rich_document() -> Document:
-    text = "# Tête\n𝒜 first line 🐙\r\nsecond e\u0301\n## Part\nthird, שלום\f\n\u2028fourth\n"
-    part = text.index("## Part")
-    return make_document(
-        text,
-        uri="file:///tmp/a%20b.md",
-        title="Tête 🐙",
-        media_type="text/markdown",
-        published="2023-11-20",
-        sections=[
-            Section(start=0, end=part, path=("Tête",)),
-            Section(start=part, end=len(text), path=("Tête", "Part")),
-        ],
-        pages=[Page(start=0, end=part, number=1), Page(start=part, end=len(text), number=2)],
-        metadata={"author": "Zoë", "kind of source": 'a "quoted" one', "empty": ""},
-    )
+@pytest.fixture(scope="session")
+def database(postgres_server: PostgresServer) -> str:
+    """The url of a migrated database, where each test has collections of its own."""
+    url = postgres_server.make_database()
+    migrate(url)
+    return url
 
 
-def content(snapshot: Snapshot) -> dict[int, tuple[str, str, str, tuple[str, ...], bytes]]:
-    """Return all that an index built from nothing would hold: chunk id to its parts."""
-    return {
-        chunk.id: (chunk.document, chunk.title, chunk.text, chunk.section, row.tobytes())
-        for chunks, rows in snapshot.added_since(0)
-        for chunk, row in zip(chunks, rows, strict=True)
-    }
+@pytest.fixture(scope="session")
+def server(database: str) -> Iterator[Server]:
+    """A pool of connections to that database."""
+    with closing(Server(database)) as opened:
+        yield opened
 
 
 def dump(path: Path) -> dict[str, list[Any]]:

@@ -10,9 +10,10 @@ import pytest
 
 from rag.documents import document_id
 from rag.errors import DamagedStore, NotFound, StaleIndex
-from rag.store import Filters, Store, verify_file
+from rag.store import Filters, SqliteStore, verify_file
 from tests.fakes import make_document, ready
-from tests.store.conftest import content, everything_in
+from tests.store.conformance.opening import content
+from tests.store.conftest import everything_in
 
 URIS = [f"file:{n}" for n in range(4)]
 KEPT = document_id("file:1")
@@ -21,7 +22,7 @@ KEPT = document_id("file:1")
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """A closed store of four documents, of which one was replaced, and a fifth deleted."""
-    store = Store(tmp_path / "index", fingerprint="f")
+    store = SqliteStore(tmp_path / "index", fingerprint="f")
     for n, uri in enumerate([*URIS, "file:gone", URIS[0]]):
         store.put(ready(make_document(f"text {n}\nline two\nline three of {n}", uri=uri)))
     store.delete(document_id("file:gone"))
@@ -38,7 +39,7 @@ def alter(directory: Path, statement: str) -> None:
 
 def read_all(directory: Path) -> dict[str, object]:
     """Open a store and ask it everything it can be asked."""
-    store = Store(directory, fingerprint="f", create=False)
+    store = SqliteStore(directory, fingerprint="f", create=False)
     try:
         with store.snapshot() as snapshot:
             listed = snapshot.summaries(limit=100)
@@ -112,7 +113,7 @@ def test_an_altered_row_is_noticed(directory: Path, statement: str) -> None:
 def test_what_no_question_meets_is_noticed_by_verifying(directory: Path, statement: str) -> None:
     """Rows that nothing refers to, and lost ones that may not have been, are found by `verify`."""
     alter(directory, statement)
-    store = Store(directory, fingerprint="f")
+    store = SqliteStore(directory, fingerprint="f")
     with store.snapshot() as snapshot, pytest.raises(DamagedStore):
         snapshot.verify()
     store.close()
@@ -123,7 +124,7 @@ def test_a_sound_store_verifies(directory: Path) -> None:
     before = everything_in(directory)
     assert verify_file(directory / "store.sqlite").generation == 7
     assert everything_in(directory) == before
-    store = Store(directory, fingerprint="f")
+    store = SqliteStore(directory, fingerprint="f")
     with store.snapshot() as snapshot:
         snapshot.verify()
     store.close()
@@ -132,7 +133,7 @@ def test_a_sound_store_verifies(directory: Path) -> None:
 def test_a_damaged_passage_does_not_keep_others_from_being_read(directory: Path) -> None:
     """Only what is read is verified: the document beside the damaged one is still there."""
     alter(directory, "UPDATE chunks SET text = 'x' WHERE id = 5")
-    store = Store(directory, fingerprint="f")
+    store = SqliteStore(directory, fingerprint="f")
     with store.snapshot() as snapshot:
         assert snapshot.document(KEPT).uri == "file:1"
         with pytest.raises(DamagedStore, match="the passage 5 is not as it was written"):
@@ -156,7 +157,7 @@ def test_a_damaged_index_of_ids_hides_no_document(directory: Path) -> None:
 def test_a_write_onto_damage_changes_nothing(directory: Path) -> None:
     """Replacing a document whose rows are missing is refused, and the others stay as they are."""
     alter(directory, "DELETE FROM chunks WHERE id = 6")
-    store = Store(directory, fingerprint="f")
+    store = SqliteStore(directory, fingerprint="f")
     with pytest.raises(DamagedStore):
         store.put(ready(make_document("new", uri="file:1")))
     with store.snapshot() as snapshot:
@@ -187,7 +188,7 @@ def test_random_damage_gives_no_wrong_answer(
 
     The files are as a kill leaves them with all writes in the log, or closed with none there.
     """
-    store = Store(tmp_path / "live", fingerprint="f")
+    store = SqliteStore(tmp_path / "live", fingerprint="f")
     for n in range(12):
         text = "\n".join(f"line {line} of document {n}" for line in range(8))
         store.put(ready(make_document(text, uri=URIS[n % 4])))
@@ -215,14 +216,14 @@ def test_damage_is_named_with_the_place_and_the_way_out(directory: Path) -> None
     """The message holds the file, the command that restores and what else can be done."""
     (directory / "store.sqlite").write_bytes(b"x" * 5000)
     with pytest.raises(DamagedStore) as caught:
-        Store(directory, fingerprint="f")
+        SqliteStore(directory, fingerprint="f")
     for part in (str(directory / "store.sqlite"), "rag snapshot restore NAME", "ingest again"):
         assert part in str(caught.value)
 
 
 def test_an_unknown_id_is_not_damage(directory: Path) -> None:
     """What never was, or was deleted, is KeyError or NotFound."""
-    store = Store(directory, fingerprint="f")
+    store = SqliteStore(directory, fingerprint="f")
     with store.snapshot() as snapshot:
         for id_ in (10**6, 14, 0, -1):
             with pytest.raises(KeyError):

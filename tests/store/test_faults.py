@@ -12,9 +12,9 @@ import apsw
 import pytest
 
 from rag.errors import StoreError, StoreFull
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import make_document, ready
-from tests.store.conftest import content
+from tests.store.conformance.opening import content
 from tests.store.faults import Plan, injected
 
 pytestmark = pytest.mark.filterwarnings(
@@ -54,7 +54,7 @@ def test_every_call_of_a_write_may_fail(
 
     One call after the other is failed until a whole write passes unharmed.
     """
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     put(store, 0)
     failures, at = 0, 0
     while True:
@@ -74,7 +74,7 @@ def test_every_call_of_a_write_may_fail(
         snapshot.verify()
         expected = content(snapshot)
     store.close()
-    again = Store(tmp_path, fingerprint="f")
+    again = SqliteStore(tmp_path, fingerprint="f")
     with again.snapshot() as snapshot:
         assert content(snapshot) == expected
     again.close()
@@ -82,11 +82,11 @@ def test_every_call_of_a_write_may_fail(
 
 def test_a_read_that_fails_is_a_clear_error(tmp_path: Path, plan: Plan) -> None:
     """EIO while reading is StoreError; afterwards the same is read."""
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     for n in range(3):
         put(store, n)
     store.close()
-    again = Store(tmp_path, fingerprint="f")
+    again = SqliteStore(tmp_path, fingerprint="f")
     plan.kinds, plan.at, plan.lasting = frozenset({"read"}), 1, True
     with pytest.raises(StoreError, match="cannot be read now"), again.snapshot() as snapshot:
         content(snapshot)
@@ -99,7 +99,7 @@ def test_a_read_that_fails_is_a_clear_error(tmp_path: Path, plan: Plan) -> None:
 
 def test_too_many_open_files_is_a_clear_error(tmp_path: Path, plan: Plan) -> None:
     """Where no file can be opened: StoreError for a new reader, while writing goes on."""
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     plan.kinds, plan.error, plan.at, plan.lasting = frozenset({"open"}), apsw.CantOpenError, 1, True
     with pytest.raises(StoreError, match="limit of open files"), store.snapshot():
         pass
@@ -115,7 +115,7 @@ def test_a_connection_is_renewed_after_a_failed_write(tmp_path: Path, plan: Plan
 
     While none can be opened the next write fails as well.
     """
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     plan.kinds, plan.at = frozenset({"sync"}), 1
     with pytest.raises(StoreError):
         put(store, 1)
@@ -136,7 +136,7 @@ def test_below_the_floor_nothing_is_added(tmp_path: Path, monkeypatch: pytest.Mo
     """
     free = 1000
     monkeypatch.setattr("rag.store.store.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
-    store = Store(tmp_path, fingerprint="f", min_free_bytes=1000)
+    store = SqliteStore(tmp_path, fingerprint="f", min_free_bytes=1000)
     assert put(store, 1) == 1
     free = 999
     with pytest.raises(StoreFull, match="RAG_MIN_FREE_BYTES"):
@@ -154,7 +154,7 @@ def test_a_write_stands_when_its_mark_cannot_be_written(
     tmp_path: Path, error: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The transaction is on the disk by then: it is acknowledged, the failure logged, made good."""
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     mark = tmp_path / "store.generation"
     before = mark.read_bytes()
 
@@ -175,7 +175,7 @@ def test_a_mark_that_cannot_be_read_is_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever reading of it fails while a store is opened; the next opening works."""
-    Store(tmp_path, fingerprint="f").close()
+    SqliteStore(tmp_path, fingerprint="f").close()
     read = Path.read_bytes
     for failing in (1, 2):
         left = failing
@@ -190,9 +190,9 @@ def test_a_mark_that_cannot_be_read_is_a_clear_error(
         with monkeypatch.context() as patched:
             patched.setattr(Path, "read_bytes", read_or_fail)
             with pytest.raises(StoreError, match="cannot be opened"):
-                Store(tmp_path, fingerprint="f")
+                SqliteStore(tmp_path, fingerprint="f")
         assert left == 0
-        Store(tmp_path, fingerprint="f").close()
+        SqliteStore(tmp_path, fingerprint="f").close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -200,5 +200,5 @@ def test_a_directory_that_may_not_be_written_is_a_clear_error(tmp_path: Path) ->
     """A store cannot be made there, and the error says what to check."""
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError, match=r"cannot be opened.*permissions"):
-        Store(tmp_path / "index", fingerprint="f")
+        SqliteStore(tmp_path / "index", fingerprint="f")
     tmp_path.chmod(0o700)

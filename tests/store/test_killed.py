@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.store import Store
-from tests.store.conftest import content
+from rag.store import SqliteStore
+from tests.store.conformance.opening import content
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILD = """
 import sys
 from pathlib import Path
-from rag.store import Store
+from rag.store import SqliteStore
 from tests.fakes import make_document, ready
 
-store = Store(Path(sys.argv[1]), fingerprint="f")
+store = SqliteStore(Path(sys.argv[1]), fingerprint="f")
 first = int(sys.argv[2])
 for n in range(first, first + 100_000):
     text = "\\n".join(f"document {n} line {line}" for line in range(20))
@@ -50,7 +50,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         seen += [int(line) for line in child.stdout.read().splitlines()]
         child.stdout.close()
         assert child.wait(timeout=30) == -signal.SIGKILL
-        store = Store(tmp_path, fingerprint="f")
+        store = SqliteStore(tmp_path, fingerprint="f")
         assert store._writer.execute("PRAGMA integrity_check").get == "ok"
         with store.snapshot() as snapshot:
             documents, chunks = snapshot.count()

@@ -22,10 +22,10 @@ from rag.jobs import Job, JobQueue, JobRunner, Progress, Upload
 from rag.jobs.job import Outcome
 from rag.sources.isolation import IsolatedParser
 from rag.sources.limits import Limits
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.descriptors import descriptors_left, open_descriptors
 from tests.fakes import make_document, ready
-from tests.store.conftest import content
+from tests.store.conformance.opening import content
 from tests.store.faults import injected
 
 pytestmark = [
@@ -76,13 +76,13 @@ def texts(store: Store) -> list[str]:
 def test_a_store_is_made_and_opened_or_neither(tmp_path: Path) -> None:
     """A failure leaves no store, or the one there was."""
     directory = tmp_path / "index"
-    failures, made = refused(lambda: Store(directory, fingerprint="f"))
+    failures, made = refused(lambda: SqliteStore(directory, fingerprint="f"))
     assert failures > 3  # the file, its journal or log, the directory
     assert put(made, 1) == 1
     made.close()
     assert {path.name for path in directory.iterdir()} == {"store.sqlite", "store.generation"}
 
-    failures, opened = refused(lambda: Store(directory, fingerprint="f"))
+    failures, opened = refused(lambda: SqliteStore(directory, fingerprint="f"))
     assert failures > 2
     assert texts(opened) == ["line 1", "line"]
     assert put(opened, 2) == 2
@@ -91,7 +91,7 @@ def test_a_store_is_made_and_opened_or_neither(tmp_path: Path) -> None:
 
 def test_a_store_that_is_open_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Writing and reading need no other files; what cannot be noted beside it is later."""
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     put(store, 1)
     assert texts(store) == ["line 1", "line"]
     with descriptors_left(0), caplog.at_level(logging.WARNING):
@@ -109,7 +109,7 @@ def test_a_store_that_is_open_goes_on(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_a_write_that_needs_another_connection_fails_clearly(tmp_path: Path) -> None:
     """After a sync that failed the next write has a new one, or is refused; reading goes on."""
     with injected() as plan:
-        store = Store(tmp_path, fingerprint="f")
+        store = SqliteStore(tmp_path, fingerprint="f")
         put(store, 1)
         texts(store)
         plan.kinds, plan.at = frozenset({"sync"}), 1
@@ -129,7 +129,7 @@ def test_a_write_that_needs_another_connection_fails_clearly(tmp_path: Path) -> 
 def test_a_snapshot_is_made_and_restored_whole_or_not_at_all(tmp_path: Path) -> None:
     """A failure shows no snapshot, and leaves the collection that was to be replaced."""
     directory = tmp_path / "collections" / "default"
-    store = Store(directory, fingerprint="f")
+    store = SqliteStore(directory, fingerprint="f")
     put(store, 1)
 
     def unchanged() -> None:
@@ -144,13 +144,13 @@ def test_a_snapshot_is_made_and_restored_whole_or_not_at_all(tmp_path: Path) -> 
     store.close()
 
     def as_before() -> None:
-        opened = Store(directory, fingerprint="f")
+        opened = SqliteStore(directory, fingerprint="f")
         assert texts(opened) == ["line 1", "line", "line 2", "line"]
         opened.close()
 
     failures, _ = refused(lambda: snapshots.restore(tmp_path, "a", replace=True), after=as_before)
     assert failures > 1
-    restored = Store(directory, fingerprint="f")
+    restored = SqliteStore(directory, fingerprint="f")
     assert texts(restored) == ["line 1", "line"]
     restored.close()
     for act in (snapshots.names, catalog.names):

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from rag.errors import DamagedStore, NotFound, StaleIndex, StoreError
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import make_document, ready
 from tests.store.conftest import everything_in
 
@@ -21,7 +21,7 @@ INSERT INTO meta VALUES ('format', '1'), ('generation', '0'), ('fingerprint', 'f
 
 def filled(directory: Path, *, documents: int = 1, fingerprint: str = "f") -> Store:
     """Make a store of some generations and close it."""
-    store = Store(directory, fingerprint=fingerprint)
+    store = SqliteStore(directory, fingerprint=fingerprint)
     for n in range(documents):
         store.put(ready(make_document(f"text {n}", uri=f"file:{n}")))
     store.close()
@@ -35,11 +35,11 @@ def test_an_index_of_other_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         StaleIndex, match=r"built with chunks of 200, .* are chunks of 100\. .*rag reindex"
     ):
-        Store(tmp_path, fingerprint="model a; chunks of 100; rule 1")
+        SqliteStore(tmp_path, fingerprint="model a; chunks of 100; rule 1")
     with pytest.raises(StaleIndex, match=r"built with model a; chunks of 200; rule 1, .* other"):
-        Store(tmp_path, fingerprint="other")
+        SqliteStore(tmp_path, fingerprint="other")
     assert everything_in(tmp_path).items() >= before.items()
-    again = Store(tmp_path, fingerprint=None)
+    again = SqliteStore(tmp_path, fingerprint=None)
     assert again.fingerprint == "model a; chunks of 200; rule 1"
     with again.snapshot() as snapshot:
         assert snapshot.count() == (1, 1)
@@ -60,7 +60,7 @@ def test_an_index_of_another_format_is_refused(tmp_path: Path, script: str, foun
     connection.close()
     before = everything_in(tmp_path)
     with pytest.raises(StaleIndex, match=f"{found}.*ingest the documents again"):
-        Store(tmp_path, fingerprint="f")
+        SqliteStore(tmp_path, fingerprint="f")
     assert everything_in(tmp_path) == before
 
 
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, data: bytes) -
     """Something else under the store's name is refused, naming it, and keeps its bytes."""
     (tmp_path / "store.sqlite").write_bytes(data)
     with pytest.raises(DamagedStore, match=r"store\.sqlite is damaged: it is no SQLite file"):
-        Store(tmp_path, fingerprint="f")
+        SqliteStore(tmp_path, fingerprint="f")
     assert everything_in(tmp_path) == {"store.sqlite": data}
 
 
@@ -89,7 +89,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path, journal: st
     connection.close()
     before = everything_in(tmp_path)
     with pytest.raises(DamagedStore, match=r"store\.sqlite is damaged: it is another program's"):
-        Store(tmp_path, fingerprint="f")
+        SqliteStore(tmp_path, fingerprint="f")
     assert everything_in(tmp_path) == before
 
 
@@ -97,9 +97,9 @@ def test_nothing_is_made_where_only_reading_is_wanted(tmp_path: Path) -> None:
     """Without a store NotFound names the command that makes one, and no directory appears."""
     for fingerprint in ("f", None):
         with pytest.raises(NotFound, match=r"no index at .*rag ingest PATH"):
-            Store(tmp_path / "home", fingerprint=fingerprint, create=False)
+            SqliteStore(tmp_path / "home", fingerprint=fingerprint, create=False)
     with pytest.raises(NotFound, match="rag ingest"):
-        Store(tmp_path / "home", fingerprint=None)
+        SqliteStore(tmp_path / "home", fingerprint=None)
     assert not (tmp_path / "home").exists()
 
 
@@ -107,13 +107,13 @@ def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
     """Where a file stands in the way of the directory, the error names the store's path."""
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"file/store\.sqlite cannot be opened"):
-        Store(tmp_path / "file", fingerprint="f")
+        SqliteStore(tmp_path / "file", fingerprint="f")
 
 
 def test_every_connection_writes_through_to_the_disk(store: Store) -> None:
     """The journal is WAL and `synchronous` FULL (2), read back, for writing and for reading."""
     with store.snapshot() as snapshot:
-        for connection in (store._writer, snapshot._database.connection):
+        for connection in (store._writer, snapshot._tables.connection):
             assert connection.execute("PRAGMA journal_mode").get == "wal"
             assert connection.execute("PRAGMA synchronous").get == 2
 
@@ -126,14 +126,14 @@ def test_an_older_copy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite").write_bytes(old)
     before = everything_in(tmp_path)
     with pytest.raises(DamagedStore, match="at generation 1, but had reached 3"):
-        Store(tmp_path, fingerprint="f")
+        SqliteStore(tmp_path, fingerprint="f")
     assert everything_in(tmp_path).items() >= before.items()
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
 def test_a_lost_or_cut_log_is_refused(tmp_path: Path, keep: float) -> None:
     """Without the end of its log a database looks sound to SQLite; the mark knows better."""
-    store = Store(tmp_path / "a", fingerprint="f")
+    store = SqliteStore(tmp_path / "a", fingerprint="f")
     for n in range(3):
         store.put(ready(make_document(f"text {n}", uri=f"file:{n}")))
     shutil.copytree(tmp_path / "a", tmp_path / "b")  # as a kill would leave it
@@ -141,7 +141,7 @@ def test_a_lost_or_cut_log_is_refused(tmp_path: Path, keep: float) -> None:
     log = tmp_path / "b" / "store.sqlite-wal"
     os.truncate(log, int(keep * log.stat().st_size))
     with pytest.raises(DamagedStore, match="later writes are missing"):
-        Store(tmp_path / "b", fingerprint="f")
+        SqliteStore(tmp_path / "b", fingerprint="f")
 
 
 def test_the_store_of_another_index_is_refused(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_store_of_another_index_is_refused(tmp_path: Path) -> None:
     filled(tmp_path / "b", documents=2)
     shutil.copy(tmp_path / "b" / "store.sqlite", tmp_path / "a" / "store.sqlite")
     with pytest.raises(DamagedStore, match="is another index's"):
-        Store(tmp_path / "a", fingerprint="f")
+        SqliteStore(tmp_path / "a", fingerprint="f")
 
 
 def test_a_store_whose_file_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_store_whose_file_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
     filled(tmp_path)
     (tmp_path / "store.sqlite").unlink()
     with pytest.raises(DamagedStore, match=r"missing, while store\.generation is there"):
-        Store(tmp_path, fingerprint="f")
+        SqliteStore(tmp_path, fingerprint="f")
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,14 @@ def test_a_mark_that_tells_nothing_is_made_anew(
     right = mark.read_bytes()
     change(mark)
     assert not mark.exists() or mark.read_bytes() != right
-    store = Store(tmp_path, fingerprint="f")
+    store = SqliteStore(tmp_path, fingerprint="f")
     assert mark.read_bytes() == right
     store.close()
 
 
 def test_a_store_that_was_moved_away_takes_no_more_writes(tmp_path: Path) -> None:
     """Writes to a file that is no longer in its place would be lost: they are refused, as reads."""
-    store = Store(tmp_path / "a", fingerprint="f")
+    store = SqliteStore(tmp_path / "a", fingerprint="f")
     store.put(ready(make_document("text")))
     (tmp_path / "a").rename(tmp_path / "b")
     for place in ("nothing", "another"):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rag import snapshots
 from rag.errors import StoreError
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.torture.load import held, operation, prepared, write
 
 Action = Callable[[int], object]
@@ -89,7 +89,7 @@ def _create(directory: Path, number: int, checkpoint: int) -> tuple[Action, Read
     new = directory.with_name("new")
 
     def make(time: int) -> None:
-        store = Store(new, fingerprint=FINGERPRINT)
+        store = SqliteStore(new, fingerprint=FINGERPRINT)
         if time:
             write(store, operation(number))
         store.close()
@@ -123,7 +123,7 @@ ACTS: Final = {
 
 def _opened(directory: Path, *, checkpoint: int) -> Store:
     """Open a store that copies its log into its file from so many pages on."""
-    store = Store(directory, fingerprint=FINGERPRINT)
+    store = SqliteStore(directory, fingerprint=FINGERPRINT)
     store._writer.execute(f"PRAGMA wal_autocheckpoint = {checkpoint}").fetchall()
     return store
 

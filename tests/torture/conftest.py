@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.store import Store
+from rag.store import SqliteStore
 from tests.torture.child import FINGERPRINT
 from tests.torture.children import Forker, forking
 from tests.torture.load import Texts, apply, operation, write
@@ -31,7 +31,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 def fill(directory: Path, *, operations: int) -> Texts:
     """Make a store to which the first operations are done; return what it holds."""
-    store = Store(directory, fingerprint=FINGERPRINT)
+    store = SqliteStore(directory, fingerprint=FINGERPRINT)
     texts: Texts = {}
     for number in range(operations):
         write(store, operation(number))

@@ -19,9 +19,10 @@ from rag.derived import Derivation, open_derived
 from rag.errors import DamagedStore, RagError
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from tests.torture.damaging import DAMAGES
 from vectors import ExactIndex
@@ -61,11 +62,11 @@ def build(home: Path, earlier: Path) -> None:
         home,
         "minutes",
         recipe=RECIPE,
-        fill=lambda place: Store(place, fingerprint=fingerprint(RECIPE)).close(),
+        fill=lambda place: SqliteStore(place, fingerprint=fingerprint(RECIPE)).close(),
         limit=9,
     )
     stores = {
-        name: Store(catalog.directory_of(home, name), fingerprint=fingerprint(RECIPE))
+        name: SqliteStore(catalog.directory_of(home, name), fingerprint=fingerprint(RECIPE))
         for name in COLLECTIONS
     }
     open_derived(home / "models" / "m", DERIVATION)
@@ -116,7 +117,9 @@ def contents(home: Path, *, name: str) -> object:
     """Return every document, passage and former version of a collection, and some answers."""
     catalog.require(home, name)
     recipe = catalog.recipe_of(home, name)
-    store = Store(catalog.directory_of(home, name), fingerprint=fingerprint(recipe), create=False)
+    store = SqliteStore(
+        catalog.directory_of(home, name), fingerprint=fingerprint(recipe), create=False
+    )
     try:
         with store.snapshot() as snapshot:
             ids = [summary.id for summary in snapshot.summaries(limit=100)]
@@ -136,7 +139,10 @@ def contents(home: Path, *, name: str) -> object:
 
 def make_answerer(store: Store) -> Answerer:
     embedder = FakeEmbedder()
-    retriever = Retriever(embedder=embedder, vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex)
+    retriever = Retriever(
+        embedder=embedder,
+        rankings=HeldRankings(vectors=lambda: ExactIndex(DIM), lexical=LexicalIndex),
+    )
     reader = SentenceReader(embedder, calibration=CALIBRATION)
     return Answerer(store, retriever=retriever, reader=reader)
 

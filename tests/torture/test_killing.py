@@ -8,36 +8,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
-from rag.retrieval.retriever import Retriever
-from rag.store import AddedChunk, Snapshot, Store
+from rag.store import AddedChunk, Snapshot, SqliteStore
 from tests.torture.child import FINGERPRINT
 from tests.torture.children import Forker
-from tests.torture.load import DIM, ExactEmbedder, Texts, apply, held, operation
+from tests.torture.load import DIM, Texts, apply, held, operation
 from vectors.faiss_index import FaissIndex
 
 
-def make_retriever() -> Retriever:
-    return Retriever(
-        embedder=ExactEmbedder(), vectors=lambda: FaissIndex(DIM), lexical=LexicalIndex
-    )
+def make_rankings() -> HeldRankings:
+    return HeldRankings(vectors=lambda: FaissIndex(DIM), lexical=LexicalIndex)
 
 
-def assert_agrees(retriever: Retriever, snapshot: Snapshot, *, gone: list[str]) -> None:
+def assert_agrees(rankings: HeldRankings, snapshot: Snapshot, *, gone: list[str]) -> None:
     """Every passage is found by its own vector and its own word, and none that is gone is."""
-    retriever.catch_up(snapshot)
+    rankings.catch_up(snapshot)
     passages: list[AddedChunk] = []
     for chunks, rows in snapshot.added_since(0):
-        nearest = retriever._vectors.search(rows, 1)
+        nearest = rankings._vectors.search(rows, 1)
         assert [[n.id for n in found] for found in nearest] == [[chunk.id] for chunk in chunks]
         assert np.allclose([found[0].score for found in nearest], 1, atol=1e-3)
         passages += chunks
-    assert len(retriever._vectors) == len(passages) == snapshot.count()[1]
+    assert len(rankings._vectors) == len(passages) == snapshot.count()[1]
     for passage in passages:
-        found = retriever._lexical.search(first_word(passage.text), 2)
+        found = rankings._lexical.search(first_word(passage.text), 2)
         assert [id_ for id_, _ in found] == [passage.id]
     for line in gone:
-        assert retriever._lexical.search(first_word(line), 1) == []
+        assert rankings._lexical.search(first_word(line), 1) == []
 
 
 def first_word(line: str) -> str:
@@ -56,7 +54,7 @@ def test_a_kill_loses_nothing(
     rng = random.Random(rounds)
     texts: Texts = {}
     number = generation = acknowledged = in_flight = 0
-    kept = make_retriever()
+    kept = make_rankings()
     for turn in range(rounds):
         # From time to time the log is copied into the file with almost every write.
         child = forker.start(
@@ -72,7 +70,7 @@ def test_a_kill_loses_nothing(
             generation = each["generation"] or generation
             number += 1
             acknowledged += 1
-        store = Store(tmp_path, fingerprint=FINGERPRINT, create=not turn)
+        store = SqliteStore(tmp_path, fingerprint=FINGERPRINT, create=not turn)
         with store.snapshot() as snapshot:
             after = apply(texts, operation(number))
             if snapshot.generation != generation:
@@ -86,7 +84,7 @@ def test_a_kill_loses_nothing(
                 for line in text.splitlines()
             ]
             assert_agrees(kept, snapshot, gone=gone)
-            assert_agrees(make_retriever(), snapshot, gone=gone)
+            assert_agrees(make_rankings(), snapshot, gone=gone)
         store.close()
     assert acknowledged > rounds
     report(

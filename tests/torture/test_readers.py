@@ -15,9 +15,10 @@ import pytest
 from rag.answering import Answered, Answerer
 from rag.reading.calibration import FEATURES, Calibration
 from rag.reading.sentence import SentenceReader
+from rag.retrieval.held import HeldRankings
 from rag.retrieval.lexical import LexicalIndex
 from rag.retrieval.retriever import Retriever
-from rag.store import Store
+from rag.store import SqliteStore, Store
 from tests.fakes import DIM, FakeEmbedder, make_document, ready
 from vectors.faiss_index import FaissIndex
 
@@ -35,7 +36,7 @@ CALIBRATION: Final = Calibration(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store of documents that nobody changes, beside those that `publish` puts there."""
-    opened = Store(tmp_path, fingerprint="f")
+    opened = SqliteStore(tmp_path, fingerprint="f")
     aside = "\n".join(f"Nothing of note was said on day {n}." for n in range(LINES))
     opened.put(
         ready(*(make_document(f"Day {n}.\n{aside}", uri=f"file:day-{n}") for n in range(ASIDE)))
@@ -66,7 +67,8 @@ def publish(store: Store) -> None:
 def make_answerer(store: Store) -> Answerer:
     embedder = FakeEmbedder()
     retriever = Retriever(
-        embedder=embedder, vectors=lambda: FaissIndex(DIM, threads=1), lexical=LexicalIndex
+        embedder=embedder,
+        rankings=HeldRankings(vectors=lambda: FaissIndex(DIM, threads=1), lexical=LexicalIndex),
     )
     reader = SentenceReader(embedder, calibration=CALIBRATION)
     return Answerer(store, retriever=retriever, reader=reader)

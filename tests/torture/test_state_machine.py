@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from rag.documents import document_id
 from rag.errors import NotFound
 from rag.reindexing import reindex
-from rag.store import Snapshot, Store, verify_file
+from rag.store import Snapshot, SqliteStore, verify_file
 from tests.fakes import chunk_lines
 from tests.torture.child import FINGERPRINT
 from tests.torture.load import ExactEmbedder, Texts, held, prepared
@@ -55,7 +55,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.base = Path(tempfile.mkdtemp())
         self.directory = self.base / "0"
         self.fingerprint = FINGERPRINT
-        self.store = Store(self.directory, fingerprint=self.fingerprint)
+        self.store = SqliteStore(self.directory, fingerprint=self.fingerprint)
         self.generations: list[Texts] = [{}]
         # The chunks of each generation as a derived index would hold them.
         self.chunks: list[dict[int, str]] = [{}]
@@ -134,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._let_go()
         self.store.close()
         verify_file(self.store.path)
-        self.store = Store(self.directory, fingerprint=self.fingerprint)
+        self.store = SqliteStore(self.directory, fingerprint=self.fingerprint)
 
     @rule()
     def copy_as_a_kill_leaves_it(self) -> None:
@@ -143,7 +143,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._let_go()
         self.store.close()
         self.directory = copy
-        self.store = Store(copy, fingerprint=self.fingerprint)
+        self.store = SqliteStore(copy, fingerprint=self.fingerprint)
 
     @rule(target=snapshots)
     def hold(self) -> Held:

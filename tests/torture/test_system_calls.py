@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from rag import snapshots
-from rag.store import FILE_NAME, Store
+from rag.store import FILE_NAME, SqliteStore
 from tests.torture.child import FINGERPRINT
 from tests.torture.children import Forker
 from tests.torture.conftest import fill
@@ -91,7 +91,7 @@ def directory(home: Path) -> Path:
 def opened(place: Path) -> Texts:
     """Open a store as a program does that starts anew, read all, write, and return what it held."""
     fingerprint = None if (place / FILE_NAME).exists() else FINGERPRINT
-    store = Store(place, fingerprint=fingerprint)
+    store = SqliteStore(place, fingerprint=fingerprint)
     with store.snapshot() as snapshot:
         texts = held(snapshot)
         generation = snapshot.generation

@@ -41,6 +41,7 @@ MEANINGS: Final = {
     "damaged-keys": Meaning((503,), "Keys cannot be read: tell whoever runs the service."),
     "stale-index": Meaning((503,), "The index was made with other settings: `rag reindex`."),
     "damaged-store": Meaning((503,), "The index is not as it was written: restore a snapshot."),
+    "store-unreachable": Meaning((503,), "Its server is away: wait as `Retry-After` says."),
     "store": Meaning((503,), "The index cannot be used; `detail` says why."),
     "model": Meaning((503,), "A model's files are missing or altered: `rag doctor`."),
     "store-full": Meaning((507,), "There is too little room on the disk: make some."),

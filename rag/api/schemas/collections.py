@@ -98,4 +98,4 @@ class CollectionDeleted(Struct, kw_only=True):
     """What became of a collection."""
 
     name: str
-    kept: Annotated[str, Meta(description="Where it lies now, inside the service's home.")]
+    kept: Annotated[str, Meta(description="Where it lies now, where the service keeps its index.")]
