@@ -124,6 +124,15 @@ class TestShardedStore(StoreConformance):
 
             yield open_store
 
+    @pytest.mark.xfail(
+        reason="the row that binds a collection lies on the coordinator, which has no snapshot in "
+        "common with the server that has the other rows",
+        strict=False,  # it takes a write between the two
+    )
+    def test_a_replacement_is_one_step(self, store: Store) -> None:
+        """What a reader beside a writer sees belongs together."""
+        super().test_a_replacement_is_one_step(store)
+
 
 @pytest.mark.long
 def test_a_collection_lies_on_one_server(cluster: Cluster) -> None:
