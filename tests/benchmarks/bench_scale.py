@@ -65,24 +65,28 @@ def main() -> None:
             results[name] = measuring.loaded(one, plan) | measuring.started(one)
             truth = measuring.known_truth(plan, sides[0].environment)
             results[name] |= measuring.recalls(one, plan, truth)
+            keep(plan, results)
         wait(options, "next are the times")
-        for name, figures in measuring.timed(sides, plan).items():
-            results[name] |= figures
-        for one in sides:
-            results[one.name] |= measuring.space(one, plan)
-        for name, figures in measuring.written(sides, plan).items():
-            results[name] |= figures
-        report = {
-            "chunks": plan.chunks,
-            "questions": len(plan.questions),
-            "server": server.settings_of(url) if url else None,
-            "stores": results,
-        }
+        for stage in (measuring.timed, measuring.spaces, measuring.written):
+            for name, figures in stage(sides, plan).items():
+                results[name] |= figures
+            report = keep(plan, results)
     show(report)
+
+
+def keep(plan: Plan, results: dict[str, Figures]) -> Figures:
+    """Write down what was measured until now, so that nothing is lost if the next stage fails."""
+    report = {
+        "chunks": plan.chunks,
+        "questions": len(plan.questions),
+        "server": server.settings_of(plan.url) if plan.url else None,
+        "stores": results,
+    }
     BUILD.mkdir(exist_ok=True)
     file = BUILD / f"scale-{plan.chunks}.json"
     file.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to {file}")
+    print(f"written to {file}", flush=True)
+    return report
 
 
 def arguments() -> argparse.Namespace:

@@ -141,23 +141,16 @@ def timed(sides: Sequence[Side], plan: Plan) -> dict[str, Figures]:
     }
 
 
-def space(one: Side, plan: Plan) -> Figures:
-    """Return what a store takes of memory and disk."""
-    memory, peak = one.do("memory")
-    found: Figures = {"process": asdict(memory), "process_peak": peak}
-    if one.name == "embedded":
-        return found | {"disk": size_of(plan.place / one.name / "collections")}
-    process = server.process_of(plan.url)
-    sizes = server.sizes_of(plan.url)
-    return found | {
-        "server": asdict(memory_of_all(process)) if process else None,
-        "disk": sizes.database,
-        "sizes": asdict(sizes),
-    }
+def spaces(sides: Sequence[Side], plan: Plan) -> dict[str, Figures]:
+    """Return what each store takes of memory and disk."""
+    return {one.name: _space(one, plan) for one in sides}
 
 
 def written(sides: Sequence[Side], plan: Plan) -> dict[str, Figures]:
     """Replace small documents in all stores in turn; return what a write takes."""
+    # What an exact search finds is another thing from now on.
+    for truth in plan.place.glob("truth-*.npz"):
+        truth.unlink()
     for one in sides:
         one.do("read", plan.base)
     numbers = sides[0].do("small_documents", chunks=plan.chunks, most=K)
@@ -174,6 +167,20 @@ def written(sides: Sequence[Side], plan: Plan) -> dict[str, Figures]:
         }
         for name, rows in taken.items()
         if rows
+    }
+
+
+def _space(one: Side, plan: Plan) -> Figures:
+    memory, peak = one.do("memory")
+    found: Figures = {"process": asdict(memory), "process_peak": peak}
+    if one.name == "embedded":
+        return found | {"disk": size_of(plan.place / one.name / "collections")}
+    process = server.process_of(plan.url)
+    sizes = server.sizes_of(plan.url)
+    return found | {
+        "server": asdict(memory_of_all(process)) if process else None,
+        "disk": sizes.database,
+        "sizes": asdict(sizes),
     }
 
 
