@@ -139,7 +139,8 @@ def in_front_of(port: int, *, certificate: Path, key: Path) -> Iterator[int]:
     context.set_alpn_protocols(["postgresql"])
     started = threading.Event()
     ports: list[int] = []
-    loop = asyncio.new_event_loop()
+    loops: list[asyncio.AbstractEventLoop] = []
+    done = asyncio.Event()
 
     async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -149,26 +150,37 @@ def in_front_of(port: int, *, certificate: Path, key: Path) -> Iterator[int]:
         target.close()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(copy(reader, there[1]), copy(there[0], writer))
+        from_there, there = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            await asyncio.gather(copy(reader, there), copy(from_there, writer))
+        finally:
+            for one in (writer, there):
+                one.transport.abort()
+                with suppress(OSError):
+                    await one.wait_closed()
 
     async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
         server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
         ports.append(server.sockets[0].getsockname()[1])
         started.set()
         async with server:
             await done.wait()
+        # What is still under way ends before the loop does.
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.sleep(0.05)
 
-    done = asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     started.wait()
     try:
         yield ports[0]
     finally:
-        loop.call_soon_threadsafe(done.set)
+        loops[0].call_soon_threadsafe(done.set)
         thread.join()
-        loop.close()
 
 
 def test_all_is_stored_and_read_over_tls(
