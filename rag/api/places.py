@@ -58,7 +58,9 @@ class Bounds:
 
     def of(self, scope: HTTPScope) -> Places:
         """Return the places of the kind of a request."""
-        match self.kinds.get((scope["method"], scope["path"])):
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        # As the framework routes: a slash at the end makes no difference.
+        match self.kinds.get((method, scope["path"].rstrip("/"))):
             case "questions":
                 return self.questions
             case "uploads":

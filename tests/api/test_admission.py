@@ -58,12 +58,16 @@ def test_a_question_too_many_is_refused_at_once_and_unread(tmp_path: Path) -> No
                 ("GET", "/v1/ask/stream?question=x"),
                 ("POST", "/v1/ask/batch"),
                 ("GET", "/v1/examples"),
+                ("POST", "/v1/ask/"),
             ):
                 refused = Exchange(app, method, path, headers={"content-length": "10"})
                 await refused.end()
                 assert (refused.status, refused.kind) == (503, "busy")
                 assert refused.headers["retry-after"] == "1"
                 assert not refused.asked_for_body
+            head = get(app, "/v1/examples", "HEAD")
+            await head.end()
+            assert head.status == 503
             for path, status in [("/v1/documents", 200), ("/nope", 404), ("/", 200)]:
                 other = get(app, path)
                 await other.end()
